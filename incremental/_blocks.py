@@ -1,0 +1,299 @@
+"""From containers to blocks: the only module that knows what dask's collections look like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+from dask.base import collections_to_expr, is_dask_collection
+from dask.bag import Bag
+from dask.core import flatten
+from dask.delayed import Delayed
+from dask.highlevelgraph import HighLevelGraph
+from dask.task_spec import DataNode, GraphNode, Task, TaskRef
+from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
+
+from incremental._windows import Key
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Rows of X, y and per-row parameters, cut into blocks that share one graph."""
+
+    #: Everything that the blocks are computed from, optimised once.
+    graph: dict[Key, GraphNode]
+    #: What the values of a block are: "X", "y", "sample_weight", ...
+    names: tuple[str, ...]
+    #: For each block the keys of its values, in the order of `names`.
+    keys: list[tuple[Key, ...]]
+    #: Rows of each block; None where they are not known before the block is computed.
+    lengths: list[int | None]
+    #: The collections, which say which scheduler computes them.
+    collections: list[Any] = field(default_factory=list)
+    #: What a block of X has to look like: its shape but for the rows, and its dtype.
+    promise: tuple[tuple[int, ...], np.dtype] | None = None
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def only(self, *names: str) -> Blocks:
+        """Return the same blocks without the values that are not named."""
+        at = [self.names.index(name) for name in names]
+        keys = [tuple(block[i] for i in at) for block in self.keys]
+        return replace(self, names=names, keys=keys, promise=None)
+
+    def take(self, order: Sequence[int]) -> Blocks:
+        """Return the blocks at the positions `order`, in that order."""
+        return replace(
+            self, keys=[self.keys[i] for i in order], lengths=[self.lengths[i] for i in order]
+        )
+
+    def map(self, name: str, function: Any, *args: Any, token: str) -> Blocks:
+        """Return blocks of one value: `function` of the values of each block, and of `args`."""
+        graph = dict(self.graph)
+        keys = []
+        for i, block in enumerate(self.keys):
+            key = (f"{name}-{token}", i)
+            graph[key] = Task(key, function, *map(TaskRef, block), *args)
+            keys.append((key,))
+        return replace(self, graph=graph, names=(name,), keys=keys, promise=None)
+
+
+def is_lazy(data: Any) -> bool:
+    """Say whether `data` is a dask collection or a list of `Delayed` blocks.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> is_lazy(da.ones(3)), is_lazy([1, 2])
+    (True, False)
+    """
+    return is_dask_collection(data) or _is_delayed_list(data)
+
+
+def _is_delayed_list(data: Any) -> bool:
+    return (
+        isinstance(data, (list, tuple))
+        and len(data) > 0
+        and all(isinstance(item, Delayed) for item in data)
+    )
+
+
+def is_frame(data: Any) -> bool:
+    """Say whether `data` is a dask dataframe or series."""
+    return is_dask_collection(data) and hasattr(data, "divisions")
+
+
+def is_per_row(value: Any, X: Any) -> bool:
+    """Say whether a fit parameter has a value for each row of X, and so is cut with it."""
+    if is_lazy(value):
+        return True
+    if value is None or np.isscalar(value) or not (hasattr(value, "__len__") or hasattr(value, "shape")):
+        return False
+    if isinstance(value, (str, bytes, dict)):
+        return False
+    n_samples = n_rows(X)
+    return n_samples is not None and np.ndim(value) > 0 and _num_samples(value) == n_samples
+
+
+def n_rows(data: Any) -> int | None:
+    """Return the number of rows, or None if it is not known without computing."""
+    if not is_lazy(data):
+        return _num_samples(data)
+    if isinstance(data, da.Array):
+        return None if np.isnan(data.shape[0]) else int(data.shape[0])
+    return None
+
+
+@dataclass
+class _Column:
+    """One container, cut along its rows."""
+
+    name: str
+    data: Any
+    n_blocks: int
+    lengths: list[int | None]
+
+    @property
+    def n_rows(self) -> int | None:
+        return None if None in self.lengths else sum(self.lengths)  # type: ignore[arg-type]
+
+
+def _column(name: str, data: Any) -> _Column:
+    if isinstance(data, da.Array):
+        if data.ndim == 0:
+            raise ValueError(f"{name} must have at least one dimension. Got a dask array of none.")
+        if data.ndim > 1:
+            data = data.rechunk(dict.fromkeys(range(1, data.ndim), -1))
+        lengths = [None if np.isnan(n) else int(n) for n in data.chunks[0]]
+        return _Column(name, data, len(lengths), lengths)
+    if is_frame(data) or isinstance(data, Bag):
+        return _Column(name, data, data.npartitions, [None] * data.npartitions)
+    if isinstance(data, Delayed):
+        raise TypeError(
+            f"{name} must be a dask array, dataframe or bag, a list of Delayed blocks, or data in "
+            f"memory. Got a single Delayed instead; pass [{name}] if it is one block, or give it "
+            "a shape with dask.array.from_delayed."
+        )
+    if _is_delayed_list(data):
+        return _Column(name, list(data), len(data), [None] * len(data))
+    if is_dask_collection(data):
+        raise TypeError(
+            f"{name} must be a dask array, dataframe or bag, a list of Delayed blocks, or data in "
+            f"memory. Got {type(data).__name__} instead."
+        )
+    if hasattr(data, "shape") and np.ndim(data) == 0:
+        raise ValueError(f"{name} must have one row for each sample. Got a single value: {data!r}.")
+    return _Column(name, data, 1, [_num_samples(data)])
+
+
+def make_blocks(X: Any, y: Any = None, rows: dict[str, Any] | None = None) -> Blocks:
+    """Cut X, y and per-row parameters into blocks that share one graph.
+
+    Parameters
+    ----------
+    X : dask collection, list of Delayed, or data in memory
+        Decides where the blocks are cut: at its chunks or partitions; data in memory are one
+        block.
+    y, rows : the same, or None
+        Follow the blocks of X.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of rows or of blocks differ, or if there is no block.
+    TypeError
+        If a container cannot be cut into blocks.
+    """
+    given = {"X": X, "y": y, **(rows or {})}
+    columns = [_column(name, data) for name, data in given.items() if data is not None]
+    first = columns[0]
+    if first.n_blocks == 0 or first.n_rows == 0:
+        raise ValueError(
+            f"Found array with 0 sample(s) in X ({first.n_blocks} blocks) while a minimum of 1 "
+            "is required."
+        )
+    columns = [first, *(_follow(column, first) for column in columns[1:])]
+    graph, keys = _merge(columns)
+    lengths = next((c.lengths for c in columns if None not in c.lengths), first.lengths)
+    return Blocks(
+        graph,
+        tuple(column.name for column in columns),
+        list(zip(*keys, strict=True)),
+        list(lengths),
+        [c.data[0] if isinstance(c.data, list) else c.data for c in columns if is_lazy(c.data)],
+        _promise(first.data),
+    )
+
+
+def _promise(X: Any) -> tuple[tuple[int, ...], np.dtype] | None:
+    if isinstance(X, da.Array) and not any(np.isnan(n) for n in X.shape[1:]):
+        return X.shape[1:], X.dtype
+    return None
+
+
+def _follow(column: _Column, first: _Column) -> _Column:
+    """Cut `column` where `first` is cut."""
+    name, data = column.name, column.data
+    if first.n_rows is not None and column.n_rows is not None:
+        if first.n_rows != column.n_rows:
+            raise ValueError(
+                f"Found input variables with inconsistent numbers of samples: X has {first.n_rows} "
+                f"rows, {name} has {column.n_rows}."
+            )
+        if column.lengths == first.lengths:
+            return column
+        if isinstance(data, da.Array):
+            data = data.rechunk({0: tuple(first.lengths)})  # type: ignore[arg-type]
+            return _column(name, data)
+        if not is_lazy(data):
+            return _Column(name, _slices(data, first.lengths), first.n_blocks, first.lengths)
+    if not is_lazy(data) and first.n_blocks > 1:
+        raise ValueError(
+            f"{name} is in memory, but the numbers of rows in the {first.n_blocks} blocks of X are "
+            f"not known, so that {name} cannot be cut to them. Make them known (X.compute_chunk_"
+            f"sizes() for an array, X.to_dask_array(lengths=True) for a dataframe), or pass {name} "
+            "as a dask collection with the blocks of X."
+        )
+    if column.n_blocks != first.n_blocks:
+        raise ValueError(
+            f"X and {name} must have the same number of blocks where the rows of a block are not "
+            f"known. Got {first.n_blocks} blocks in X and {column.n_blocks} in {name}; repartition "
+            "one of them, or make the chunk sizes known (compute_chunk_sizes())."
+        )
+    return column
+
+
+class _Slices(list):
+    """Blocks that are in memory already."""
+
+
+def _slices(data: Any, lengths: Sequence[int | None]) -> _Slices:
+    stops = np.cumsum(np.asarray(lengths, dtype=int))
+    return _Slices(
+        _safe_indexing(data, slice(int(stop - length), int(stop)))
+        for stop, length in zip(stops, lengths, strict=True)
+    )
+
+
+def _merge(columns: list[_Column]) -> tuple[dict[Key, GraphNode], list[list[Key]]]:
+    """Merge the graphs of all columns, optimised together, and find the keys of their blocks."""
+    graph: dict[Key, GraphNode] = {}
+    keys: list[list[Key]] = [[] for _ in columns]
+    expressions = {i: c.data for i, c in enumerate(columns) if hasattr(c.data, "expr")}
+    if expressions:
+        optimised = collections_to_expr(list(expressions.values())).optimize()
+        graph.update(_flat(optimised.__dask_graph__()))
+        for i, expression in zip(expressions, optimised.operands, strict=True):
+            keys[i] = list(flatten(expression.__dask_keys__()))
+    layered = []
+    for i, column in enumerate(columns):
+        data = column.data
+        if i in expressions:
+            continue
+        if isinstance(data, _Slices) or not is_lazy(data):
+            parts = data if isinstance(data, _Slices) else [data]
+            keys[i] = [(f"{column.name}-in-memory", n) for n in range(len(parts))]
+            graph.update((k, DataNode(k, part)) for k, part in zip(keys[i], parts, strict=True))
+        elif isinstance(data, list):
+            keys[i] = [item.key for item in data]
+            layered += {id(item.dask): item.dask for item in data}.values()
+        else:
+            keys[i] = list(flatten(data.__dask_keys__()))
+            layered.append(data.__dask_graph__())
+    if layered:
+        wanted = [k for i, part in enumerate(keys) if i not in expressions for k in part]
+        wanted = [k for k in wanted if k not in graph]
+        merged = HighLevelGraph.merge(*layered)
+        # One optimiser for arrays, bags and delayed values, so that what they share stays shared.
+        graph.update(_flat(da.Array.__dask_optimize__(merged, wanted)))
+    return graph, keys
+
+
+def _flat(graph: Any) -> dict[Key, GraphNode]:
+    # Private: the only way to turn tuples of older layers into task specifications; to be replaced
+    # by nothing once every layer of dask's is made of them.
+    from dask._task_spec import convert_legacy_graph
+
+    return convert_legacy_graph(dict(graph))
+
+
+def meta_of(X: Any) -> Any:
+    """Return one or two rows that look like the blocks of X, to find out what a method returns."""
+    if isinstance(X, da.Array):
+        meta = X._meta
+        shape = (1, *(1 if np.isnan(n) else int(n) for n in X.shape[1:]))
+        if hasattr(meta, "tocsr"):
+            return type(meta)(np.ones(shape, dtype=X.dtype))
+        return np.ones_like(np.asarray(meta), shape=shape, dtype=X.dtype)
+    if is_frame(X):
+        return X._meta_nonempty
+    return None
+
+
+__all__ = ["Blocks", "dask", "is_frame", "is_lazy", "is_per_row", "make_blocks", "meta_of", "n_rows"]

@@ -1,0 +1,217 @@
+"""Compute blocks ahead of the consumer and hand them over in order."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from dask.callbacks import Callback
+from dask.task_spec import DataNode
+
+from incremental._blocks import Blocks
+from incremental._runner import FAILURE, Runner, Stopped, Watch
+from incremental._windows import Key, Window, cull, stages, trace, windows
+from incremental.exceptions import BlockError, describe
+
+
+def hoist(blocks: Blocks, runner: Runner) -> Blocks:
+    """Compute what all blocks need of all blocks (a mean) once, and put its value in its place.
+
+    Notes
+    -----
+    Values that depend on each other are computed one after the other, each in a pass of its own:
+    in one graph the second would have to hold every source that it shares with the first.
+    """
+    shared = trace(blocks.graph, blocks.keys).hoistable
+    if not shared:
+        return blocks
+    graph = dict(blocks.graph)
+    for keys in stages(graph, shared):
+        values = runner.get(cull(graph, keys), keys)
+        graph.update((key, DataNode(key, value)) for key, value in zip(keys, values, strict=True))
+    return replace(blocks, graph=graph)
+
+
+@contextmanager
+def stream(
+    blocks: Blocks, runner: Runner, *, prefetch: int | None = None, numbers: Sequence[int] | None = None
+) -> Iterator[Iterator[tuple[int, dict[str, Any]]]]:
+    """Yield an iterator over the computed blocks.
+
+    Parameters
+    ----------
+    blocks : Blocks
+        What to compute, in this order.
+    runner : Runner
+        Where to compute it.
+    prefetch : int, default=None
+        At most so many blocks are computed, or being computed, ahead of the one that the consumer
+        has; None means two more than the runner has workers, 0 means in the foreground.  A window
+        that is larger (a source that holds many blocks) is computed while the one before it is
+        consumed.
+    numbers : sequence of int, default=None
+        What to call the blocks; default is their position.
+
+    Raises
+    ------
+    BlockError
+        If a block cannot be computed, after all blocks before it were handed over.
+
+    Notes
+    -----
+    When the context is left, however it is left, waiting work is cancelled and running work ends
+    with its current task.
+    """
+    plan = windows(blocks.graph, blocks.keys, trace(blocks.graph, blocks.keys))
+    watch = Watch(cull(blocks.graph, [k for b in blocks.keys for k in b])) if Callback.active else None
+    if prefetch is None:
+        prefetch = runner.workers + 2
+    ahead = _Ahead(runner, prefetch if runner.pool is not None else 0, watch)
+    failed = True
+    try:
+        yield _hand_over(blocks, plan, ahead, numbers or range(len(blocks)))
+        failed = False
+    finally:
+        ahead.close()
+        if watch is not None:
+            watch.finish(failed)
+
+
+def _hand_over(
+    blocks: Blocks, plan: list[Window], ahead: _Ahead, numbers: Sequence[int]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    waiting = deque(plan)
+    del plan
+    while True:
+        ahead.fill(waiting)
+        if not ahead.running:
+            return
+        window, result = ahead.next(numbers)
+        values = dict(result)
+        result.clear()  # the future holds it, too
+        last = {key: position for position in window.blocks for key in blocks.keys[position]}
+        for position in window.blocks:
+            keys = blocks.keys[position]
+            if FAILURE in values and not all(key in values for key in keys):
+                raise _error([numbers[position]], values[FAILURE]) from values[FAILURE]
+            block = {name: values[key] for name, key in zip(blocks.names, keys, strict=True)}
+            for key in keys:  # let go when no later block of the window is the same value
+                if last[key] == position:
+                    values.pop(key, None)
+            ahead.n_blocks -= 1
+            ahead.fill(waiting)
+            yield numbers[position], block
+            del block
+
+
+class _Ahead:
+    """The windows that are computed, or being computed, and not handed over yet."""
+
+    def __init__(self, runner: Runner, prefetch: int, watch: Watch | None):
+        self.runner = runner
+        self.prefetch = prefetch
+        self.running: deque[tuple[Window, Any]] = deque()
+        self.n_blocks = 0
+        self._stop = threading.Event()
+        self._carried: dict[Window, Future] = {}
+        self._users: dict[Window, int] = {}
+        self._hooks = {}
+        if watch is not None:
+            self._hooks = {"before": watch.before, "after": watch.after}
+
+    def fill(self, waiting: deque[Window]) -> None:
+        """Start windows for as long as there is room."""
+        while waiting and self._has_room(len(self._next_with_blocks(waiting).blocks)):
+            window = waiting.popleft()
+            self.n_blocks += len(window.blocks)
+            future = self._start(window)
+            if window.blocks:
+                self.running.append((window, future))
+            else:
+                self._carried[window] = future
+                self._users[window] = window.n_users
+
+    @staticmethod
+    def _next_with_blocks(waiting: deque[Window]) -> Window:
+        return next((window for window in waiting if window.blocks), waiting[0])
+
+    def _has_room(self, size: int) -> bool:
+        if self.prefetch == 0:
+            return self.n_blocks == 0 and not self.running
+        return self.n_blocks + size <= self.prefetch or not self.running
+
+    def _start(self, window: Window) -> Future:
+        inputs = {key: self._carried[lender] for key, lender in window.inputs.items()}
+        for lender in set(window.inputs.values()):
+            self._users[lender] -= 1
+            if not self._users[lender]:
+                del self._carried[lender], self._users[lender]
+        job = partial(self._compute, window, inputs)
+        if self.prefetch:
+            return self.runner.submit(job)
+        return _Later(job) if window.blocks else _now(job)
+
+    def _compute(self, window: Window, inputs: dict[Key, Future]) -> dict[Key, Any]:
+        # An earlier window that this one waits for has been started before it, by the same pool,
+        # first in first out; so there is always one that does not wait.
+        if self._stop.is_set():
+            raise Stopped
+        values = {key: future.result()[key] for key, future in inputs.items()}
+        inputs.clear()
+        return self.runner.compute(window, values, self._stop, self._hooks)
+
+    def next(self, numbers: Sequence[int]) -> tuple[Window, dict[Key, Any]]:
+        window, future = self.running[0]
+        try:
+            result = future.result()
+        except Exception as error:
+            raise _error([numbers[i] for i in window.blocks], error) from error
+        self.running.popleft()
+        return window, result
+
+    def close(self) -> None:
+        self._stop.set()
+        futures = [future for _, future in self.running] + list(self._carried.values())
+        self.running.clear()
+        self._carried.clear()
+        for future in futures:
+            future.cancel()
+        for future in futures:
+            if not future.cancelled():
+                future.exception()
+
+
+def _error(numbers: Sequence[int], error: BaseException) -> BlockError:
+    which = f"Block {numbers[0]}" if len(numbers) == 1 else f"Blocks {numbers[0]} to {numbers[-1]}"
+    return BlockError(f"{which} could not be computed: {describe(error)}", numbers[0])
+
+
+class _Later:
+    """A window that is computed in the foreground, when it is asked for."""
+
+    def __init__(self, job):
+        self._job = job
+
+    def result(self):
+        return self._job()
+
+    def cancel(self) -> bool:
+        return True
+
+    def cancelled(self) -> bool:
+        return True
+
+
+def _now(job) -> Future:
+    future: Future = Future()
+    try:
+        future.set_result(job())
+    except Exception as error:
+        future.set_exception(error)
+    return future

@@ -1,0 +1,40 @@
+"""The errors that `incremental` raises of its own."""
+
+from __future__ import annotations
+
+
+class BlockError(RuntimeError):
+    """A block could not be computed, or not be learned.
+
+    The original error is its ``__cause__``.
+
+    Parameters
+    ----------
+    message : str
+        What happened.
+    block : int
+        The position of the block, counted from 0.  Everything before it was learned.
+
+    Attributes
+    ----------
+    block : int
+        The position of the block.
+
+    Examples
+    --------
+    >>> from incremental import BlockError
+    >>> BlockError("block 3 could not be read", 3).block
+    3
+    """
+
+    def __init__(self, message: str, block: int):
+        super().__init__(message, block)
+        self.block = block
+
+    def __str__(self) -> str:
+        return self.args[0]
+
+
+def describe(error: BaseException) -> str:
+    """Return the type and the text of an error in one line."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
