@@ -6,7 +6,6 @@ shared by all blocks; each block is drawn from a seed of its own when it is comp
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral
@@ -255,7 +254,7 @@ def make_regression(
         noise=float(_floats("noise", noise, "a number of at least 0", (), low=0)),
     )
     X, y = _lazy("make_regression", draw, entropy, n_samples, n_features, chunks, targets)
-    return (X, y, truth) if coef else (X, y)
+    return (X, y, truth.copy()) if coef else (X, y)
 
 
 def make_blobs(
@@ -331,13 +330,13 @@ def make_blobs(
         points = rng.uniform(low, high, (n_centers, n_features))
     else:
         wanted = "a number of centers or an array of shape (n_centers, n_features)"
-        points = _floats("centers", centers, wanted, (None, None)).copy()
+        points = _floats("centers", centers, wanted, ndim=2)
         n_centers, n_features = points.shape
     wanted = f"a number, or {n_centers} numbers, of at least 0"
     std = _floats("cluster_std", cluster_std, wanted, (), (n_centers,), low=0)
     draw = partial(_draw_blobs, centers=points, std=np.resize(std, n_centers))
     X, y = _lazy("make_blobs", draw, entropy, n_samples, n_features, chunks, y_dtype=int)
-    return (X, y, points) if return_centers else (X, y)
+    return (X, y, points.copy()) if return_centers else (X, y)
 
 
 def _draw_classification(
@@ -397,25 +396,23 @@ def _lazy(
     targets: tuple[int, ...] = (),
     y_dtype: type = float,
 ) -> tuple[da.Array, da.Array]:
-    """Return X and y, whose blocks are the two halves of one task each."""
+    """Return X and y, each block of which is one half of what one task draws."""
     rows = _rows(_count("n_samples", n_samples), n_features, chunks)
     token = tokenize(draw, entropy, rows)
-    blocks, truth = f"{name}-block-{token}", f"{name}-truth-{token}"
-    draw_ref = TaskRef(truth)
-    graph: dict[Any, Any] = {truth: DataNode(truth, draw)}
-    for i, n in enumerate(rows):
-        graph[blocks, i] = Task((blocks, i), _draw_block, draw_ref, entropy, i, n)
+    truth, pairs = f"{name}-truth-{token}", f"{name}-{token}"
+    ref = TaskRef(truth)
+    blocks: dict[Any, Any] = {
+        (pairs, i): Task((pairs, i), _draw_block, ref, entropy, i, n) for i, n in enumerate(rows)
+    }
+    blocks[truth] = DataNode(truth, draw)
 
-    def half(which: int, suffix: str, columns: tuple[int, ...], dtype: type) -> da.Array:
+    def half(position: int, suffix: str, columns: tuple[int, ...], dtype: type) -> da.Array:
         array = f"{name}-{suffix}-{token}"
         zeros = (0,) * len(columns)
-        keys = [(array, i, *zeros) for i in range(len(rows))]
-        tasks = {
-            key: Task(key, getitem, TaskRef((blocks, i)), which) for i, key in enumerate(keys)
-        }
-        layers = {blocks: graph, array: tasks}
-        high_level = HighLevelGraph(layers, {blocks: set(), array: {blocks}})
-        return da.Array(high_level, array, (rows, *((n,) for n in columns)), dtype=dtype)
+        keys = ((array, i, *zeros) for i in range(len(rows)))
+        tasks = {k: Task(k, getitem, TaskRef((pairs, k[1])), position) for k in keys}
+        graph = HighLevelGraph({pairs: blocks, array: tasks}, {pairs: set(), array: {pairs}})
+        return da.Array(graph, array, (rows, *((n,) for n in columns)), dtype=dtype)
 
     return half(0, "X", (n_features,), float), half(1, "y", targets, y_dtype)
 
@@ -425,32 +422,48 @@ def _draw_block(draw: Draw, entropy: tuple[int, ...], position: int, n_rows: int
 
 
 def _rows(n_samples: int, n_features: int, chunks: Chunks) -> tuple[int, ...]:
-    """Return the number of rows of each block."""
-    per_block = tuple(chunks) if isinstance(chunks, Sequence | np.ndarray) else chunks
-    ...
+    try:
+        shape = (n_samples, n_features)
+        rows, _ = normalize_chunks((chunks, (n_features,)), shape, dtype=np.dtype(float))
+    except (TypeError, ValueError, ZeroDivisionError):
+        rows = ()
+    if sum(rows) != n_samples or min(rows) < 0:
+        raise ValueError(
+            "chunks must be a number of rows, the numbers of rows of all blocks, which add up to "
+            f"n_samples={n_samples}, a size in bytes, 'auto' or None. Got {chunks!r} instead."
+        )
+    return rows
 
 
 def _entropy(random_state: int | RandomState | None) -> tuple[int, ...]:
     try:
         state = check_random_state(random_state)
-    except ValueError as error:
+    except ValueError:
         raise ValueError(
             "random_state must be an int from 0 to 2**32 - 1, a RandomState instance or None. "
             f"Got {random_state!r} instead."
-        ) from error
+        ) from None
     return tuple(state.randint(2**32, size=4, dtype=np.uint32).tolist())
 
 
 def _vertices(rng: Generator, n_vertices: int, n_dimensions: int) -> np.ndarray:
-    """Return distinct vertices of the unit cube as rows of 0 and 1."""
-    n_coded = min(n_dimensions, 60)
+    """Return distinct vertices of the unit cube, as rows of 0 and 1."""
+    n_coded = min(n_dimensions, 60)  # the code of a vertex has to fit into an int64
     codes = rng.choice(2**n_coded, size=n_vertices, replace=False)
     coded = codes[:, None] >> np.arange(n_coded) & 1
     return np.hstack([coded, rng.integers(2, size=(n_vertices, n_dimensions - n_coded))])
 
 
 def _shares(weights: ArrayLike | None, n_classes: int) -> np.ndarray:
-    ...
+    if weights is None:
+        return np.full(n_classes, 1 / n_classes)
+    wanted = f"{n_classes} numbers of at least 0, or {n_classes - 1} that add up to at most 1"
+    shares = _floats("weights", weights, wanted, (n_classes,), (n_classes - 1,), low=0)
+    if len(shares) < n_classes:
+        shares = np.append(shares, 1 - shares.sum())
+    if shares.min() < 0 or not shares.any():
+        raise ValueError(f"weights must be {wanted}. Got {weights!r} instead.")
+    return shares / shares.sum()
 
 
 def _count(name: str, value: Any, low: int = 1) -> int:
@@ -461,3 +474,21 @@ def _count(name: str, value: Any, low: int = 1) -> int:
     return int(value)
 
 
+def _floats(
+    name: str,
+    value: Any,
+    wanted: str,
+    *shapes: tuple[int, ...],
+    ndim: int = -1,
+    low: float = -np.inf,
+    high: float = np.inf,
+) -> np.ndarray:
+    """Return `value` as an array of one of `shapes` or of `ndim` dimensions."""
+    try:
+        array = np.array(value, dtype=float)
+    except (TypeError, ValueError):
+        array = np.array(np.nan)
+    fits = array.shape in shapes or (array.ndim == ndim and array.size > 0)
+    if not (fits and np.isfinite(array).all() and np.all((low <= array) & (array <= high))):
+        raise ValueError(f"{name} must be {wanted}. Got {value!r} instead.")
+    return array

@@ -1,0 +1,656 @@
+"""The meta-estimator."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier, is_regressor
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_random_state, check_scalar, get_tags
+from sklearn.utils.metaestimators import available_if
+
+from incremental import _blocks, _lazy, _scoring, _training
+from incremental._runner import open_runner
+from incremental._stream import hoist, stream
+from incremental.exceptions import BlockError
+
+
+def _has(method: str):
+    def check(self) -> bool:
+        getattr(self._model, method)  # raises the AttributeError of the wrapped estimator
+        return True
+
+    return check
+
+
+class Incremental(MetaEstimatorMixin, BaseEstimator):
+    """Train an estimator with ``partial_fit`` on data larger than memory.
+
+    Dask computes the blocks of the data, several at once and ahead of the model; the wrapped
+    estimator learns from them one after the other, in their order, as in
+    ``for x, y in blocks: estimator.partial_fit(x, y)``.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Anything with ``partial_fit``.  It is cloned, never changed.
+    classes : array-like of shape (n_classes,) or list of them, default=None
+        All labels that y may have.  None finds them: from a categorical dtype of y, or in one
+        pass over y alone.  Only used by classifiers.
+    max_iter : int, default=1
+        Number of passes over the data that `fit` makes.
+    prefetch : int, default=None
+        At most so many blocks are computed, or being computed, ahead of the one that is being
+        learned.  None means two more than dask has workers; 0 computes each block in the
+        foreground when its turn has come.
+    random_state : int, RandomState instance or None, default=None
+        Given to the wrapped estimator where its own ``random_state`` is None.  None leaves it.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The model.
+    n_iter_ : int
+        Number of passes over the data that `estimator_` has seen.
+    classes_, coef_, n_features_in_, ...
+        Every other attribute with a trailing underscore is read from `estimator_`.
+
+    Raises
+    ------
+    BlockError
+        If a block cannot be computed or learned.  `estimator_` is then the model after the last
+        complete block, and `partial_fit` on the remaining blocks finishes the job.
+
+    See Also
+    --------
+    incremental.datasets : Lazy data sets of any size to try it on.
+
+    Notes
+    -----
+    *Input.*  X, y and fit parameters with a value for each row are dask arrays, dataframes, series
+    or bags, lists of ``Delayed`` blocks, or data in memory.  The blocks are those of X: chunks
+    along columns are put together, y and the others are cut like X.  Blocks without rows are
+    skipped.
+
+    *Order.*  Blocks are learned in the order of the data.
+
+    *Memory.*  At most `prefetch` blocks wait or are being computed while one is learned.  Each
+    block is computed once per pass; what all blocks need of all blocks, the mean in
+    ``X - X.mean(0)``, is computed once before, which reads the data one more time.
+
+    *Interrupting.*  Ctrl-C takes effect after the block that is being learned.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> from incremental import Incremental
+    >>> from incremental.datasets import make_classification
+    >>> X, y = make_classification(n_samples=10_000, chunks=1_000, random_state=0)
+    >>> model = Incremental(SGDClassifier(random_state=0)).fit(X, y)
+    >>> model.predict(X)
+    dask.array<..., shape=(10000,), dtype=int64, chunksize=(1000,), chunktype=numpy.ndarray>
+    >>> bool(model.score(X, y) > 0.8)
+    True
+    """
+
+    def __init__(
+        self, estimator, *, classes=None, max_iter=1, prefetch=None, random_state=None
+    ):
+        self.estimator = estimator
+        self.classes = classes
+        self.max_iter = max_iter
+        self.prefetch = prefetch
+        self.random_state = random_state
+
+    # Training
+
+    def fit(self, X, y=None, **fit_params):
+        """Forget what was learned and make `max_iter` passes over the data.
+
+        Parameters
+        ----------
+        X : dask collection, list of Delayed, or array-like of shape (n_samples, n_features)
+            The data.
+        y : the same with shape (n_samples,) or (n_samples, n_outputs), default=None
+            The target.
+        **fit_params : dict
+            Given to each ``partial_fit``; those with a value for each row, such as
+            ``sample_weight``, in blocks.  ``classes`` takes the place of the parameter.
+
+        Returns
+        -------
+        self : Incremental
+            The fitted estimator.
+
+        Raises
+        ------
+        BlockError
+            If a block cannot be computed or learned.
+
+        Examples
+        --------
+        >>> import dask.array as da
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> from incremental import Incremental
+        >>> X = da.arange(10, chunks=5).reshape(-1, 1)
+        >>> Incremental(StandardScaler()).fit(X).mean_
+        array([4.5])
+        """
+        self._check_params()
+        model = clone(self.estimator)
+        self._seed_model(model)
+        return self._learn(model, X, y, fit_params, n_passes=self.max_iter, restart=True)
+
+    def partial_fit(self, X, y=None, **fit_params):
+        """Go on learning: make one pass over the data.
+
+        Parameters
+        ----------
+        X : dask collection, list of Delayed, or array-like of shape (n_samples, n_features)
+            The data.
+        y : the same with shape (n_samples,) or (n_samples, n_outputs), default=None
+            The target.
+        **fit_params : dict
+            As for `fit`.
+
+        Returns
+        -------
+        self : Incremental
+            The fitted estimator.
+
+        Raises
+        ------
+        BlockError
+            If a block cannot be computed or learned.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> from incremental import Incremental
+        >>> scaler = Incremental(StandardScaler()).partial_fit(np.zeros((5, 1)))
+        >>> scaler.partial_fit(np.ones((5, 1))).mean_
+        array([0.5])
+        """
+        self._check_params()
+        if hasattr(self, "estimator_"):
+            return self._learn(self.estimator_, X, y, fit_params, n_passes=1, restart=False)
+        model = clone(self.estimator)
+        self._seed_model(model)
+        return self._learn(model, X, y, fit_params, n_passes=1, restart=True)
+
+    def _check_params(self) -> None:
+        estimator = self.estimator
+        if isinstance(estimator, type):
+            raise TypeError(
+                "estimator must be an instance, not a class. Got the class "
+                f"{estimator.__name__} instead; pass {estimator.__name__}()."
+            )
+        if not hasattr(estimator, "partial_fit"):
+            if not hasattr(estimator, "fit") and not hasattr(estimator, "get_params"):
+                raise TypeError(
+                    "estimator must be a scikit-learn estimator with partial_fit. Got "
+                    f"{estimator!r} ({type(estimator).__name__}) instead."
+                )
+            raise TypeError(
+                "estimator must have a method partial_fit, which learns from one block at a time. "
+                f"Got {type(estimator).__name__} instead, which has none; SGDClassifier, "
+                "SGDRegressor, MiniBatchKMeans, IncrementalPCA and others do."
+            )
+        check_scalar(self.max_iter, "max_iter", (int, np.integer), min_val=1)
+        if self.prefetch is not None:
+            check_scalar(self.prefetch, "prefetch", (int, np.integer), min_val=0)
+
+    def _seed_model(self, model) -> None:
+        if self.random_state is None:
+            return
+        random_state = check_random_state(self.random_state)
+        seeds = {
+            name: int(random_state.randint(np.iinfo(np.int32).max))
+            for name, value in sorted(model.get_params(deep=True).items(), key=lambda item: item[0])
+            if value is None and (name == "random_state" or name.endswith("__random_state"))
+        }
+        model.set_params(**seeds)
+
+    def _learn(self, model, X, y, fit_params, *, n_passes: int, restart: bool):
+        fit_params = dict(fit_params)
+        classes = fit_params.pop("classes", None)
+        classes = self.classes if classes is None else classes
+        if y is None and get_tags(self.estimator).target_tags.required:
+            raise ValueError(
+                f"{type(self.estimator).__name__} requires y to be passed, but the target y is "
+                "None. Pass y."
+            )
+        rows = {k: v for k, v in fit_params.items() if _blocks.is_per_row(v, X)}
+        self._check_rows(X, fit_params, rows)
+        whole = {k: v for k, v in fit_params.items() if k not in rows}
+        blocks = _blocks.make_blocks(X, y, rows)
+        lazy = bool(blocks.collections)
+        with open_runner(blocks.collections) as runner, _training.whole_blocks() as interrupt:
+            if _training.needs_classes(model):
+                classes = self._find_classes(model, classes, y, blocks, runner, restart)
+            else:
+                classes = None
+            learner = _training.Learner(model, classes, whole, blocks.promise)
+            blocks = hoist(blocks, runner)
+            for _ in range(n_passes):
+                try:
+                    learned = self._one_pass(learner, blocks, runner, interrupt)
+                except BlockError as error:
+                    if lazy or error.__cause__ is None:
+                        raise
+                    raise error.__cause__ from None  # data in memory: as the bare estimator raises
+                if not learned:
+                    raise ValueError(
+                        "Found array with 0 sample(s): every block of X is empty while a minimum "
+                        "of 1 is required."
+                    )
+                self.n_iter_ += 1
+        return self
+
+    def _one_pass(self, learner, blocks, runner, interrupt) -> bool:
+        learned = False
+        with stream(blocks, runner, prefetch=self.prefetch) as computed:
+            for number, block in computed:
+                interrupt.learning = True
+                if learner.learn(number, block):
+                    learned = True
+                    if getattr(self, "estimator_", None) is not learner.model:
+                        self.estimator_ = learner.model
+                        self.n_iter_ = 0
+                del block
+                interrupt.learning = False
+                interrupt.check()
+        return learned
+
+    def _check_rows(self, X, fit_params, rows) -> None:
+        weight = fit_params.get("sample_weight")
+        if weight is None or "sample_weight" in rows or np.isscalar(weight):
+            return
+        n_samples = _blocks.n_rows(X)
+        if n_samples is None:
+            raise ValueError(
+                "sample_weight is in memory, but the number of rows of X is not known, so that it "
+                "cannot be cut to the blocks of X. Pass sample_weight as a dask collection with "
+                "the blocks of X, or make the chunk sizes of X known (compute_chunk_sizes())."
+            )
+        raise ValueError(
+            f"sample_weight must have one value for each of the {n_samples} rows of X. Got "
+            f"{np.shape(weight)[0] if np.ndim(weight) else weight!r} instead."
+        )
+
+    def _find_classes(self, model, classes, y, blocks, runner, restart):
+        if classes is not None:
+            if not isinstance(classes, list) or not np.ndim(classes[0]):
+                classes = _check_classes(classes, y)
+        elif not restart and hasattr(model, "classes_"):
+            classes = model.classes_
+        elif getattr(y, "dtype", None) is not None and str(y.dtype) == "category":
+            known = getattr(y.cat, "known", True)
+            classes = np.sort(np.asarray(y.cat.categories)) if known else None
+        if classes is None and not _blocks.is_lazy(y):
+            classes = _training.unique_labels(y)
+        if classes is None:
+            target = blocks.only("y")
+            target = target.map("labels", _training.unique_labels, token="incremental")
+            with stream(hoist(target, runner), runner, prefetch=self.prefetch) as computed:
+                classes = _training.merge_labels([block["labels"] for _, block in computed])
+        if not _blocks.is_lazy(y):
+            _training.check_labels(y, classes)
+        return classes
+
+    # The model
+
+    @property
+    def _model(self):
+        return self.__dict__.get("estimator_", self.estimator)
+
+    def __getattr__(self, name: str):
+        if name.endswith("_") and not name.startswith("_") and "estimator_" in self.__dict__:
+            return getattr(self.estimator_, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __dir__(self):
+        learned = [n for n in dir(self._model) if n.endswith("_") and not n.startswith("_")]
+        return sorted({*super().__dir__(), *(learned if "estimator_" in self.__dict__ else ())})
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "estimator_" in self.__dict__ or not get_tags(self.estimator).requires_fit
+
+    def __sklearn_tags__(self):
+        return copy.deepcopy(get_tags(self.estimator))
+
+    def _fitted(self, method: str):
+        if not self.__sklearn_is_fitted__():
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' or "
+                f"'partial_fit' before using '{method}'."
+            )
+        return self._model
+
+    def _apply(self, method: str, X):
+        return _lazy.apply(self._fitted(method), method, X)
+
+    # Methods of the model, block by block
+
+    @available_if(_has("predict"))
+    def predict(self, X):
+        """Predict the target of X.
+
+        Parameters
+        ----------
+        X : dask collection, list of Delayed, or array-like of shape (n_samples, n_features)
+            The data.
+
+        Returns
+        -------
+        result : dask collection or array of shape (n_samples,) or (n_samples, n_outputs)
+            Lazy if X is.  It belongs to the model as it is now.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import SGDClassifier
+        >>> from incremental import Incremental
+        >>> from incremental.datasets import make_classification
+        >>> X, y = make_classification(n_samples=100, chunks=50, random_state=0)
+        >>> Incremental(SGDClassifier(random_state=0)).fit(X, y).predict(X)
+        dask.array<..., shape=(100,), ...>
+        """
+        return self._apply("predict", X)
+
+    @available_if(_has("predict_proba"))
+    def predict_proba(self, X):
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : dask collection, list of Delayed, or array-like of shape (n_samples, n_features)
+            The data.
+
+        Returns
+        -------
+        result : dask collection or array of shape (n_samples, n_classes)
+            Lazy if X is.  It belongs to the model as it is now.
+
+        Examples
+        --------
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> from incremental import Incremental
+        >>> from incremental.datasets import make_classification
+        >>> X, y = make_classification(n_samples=100, chunks=50, random_state=0)
+        >>> Incremental(GaussianNB()).fit(X, y).predict_proba(X)
+        dask.array<..., shape=(100, 2), ...>
+        """
+        return self._apply("predict_proba", X)
+
+    @available_if(_has("predict_log_proba"))
+    def predict_log_proba(self, X):
+        """Predict the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : dask collection, list of Delayed, or array-like of shape (n_samples, n_features)
+            The data.
+
+        Returns
+        -------
+        result : dask collection or array of shape (n_samples, n_classes)
+            Lazy if X is.  It belongs to the model as it is now.
+
+        Examples
+        --------
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> from incremental import Incremental
+        >>> from incremental.datasets import make_classification
+        >>> X, y = make_classification(n_samples=100, chunks=50, random_state=0)
+        >>> Incremental(GaussianNB()).fit(X, y).predict_log_proba(X)
+        dask.array<..., shape=(100, 2), ...>
+        """
+        return self._apply("predict_log_proba", X)
+
+    @available_if(_has("decision_function"))
+    def decision_function(self, X):
+        """Return the confidence for each class.
+
+        Parameters
+        ----------
+        X : dask collection, list of Delayed, or array-like of shape (n_samples, n_features)
+            The data.
+
+        Returns
+        -------
+        result : dask collection or array of shape (n_samples,) or (n_samples, n_classes)
+            Lazy if X is.  It belongs to the model as it is now.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import SGDClassifier
+        >>> from incremental import Incremental
+        >>> from incremental.datasets import make_classification
+        >>> X, y = make_classification(n_samples=100, chunks=50, random_state=0)
+        >>> Incremental(SGDClassifier(random_state=0)).fit(X, y).decision_function(X)
+        dask.array<..., shape=(100,), ...>
+        """
+        return self._apply("decision_function", X)
+
+    @available_if(_has("transform"))
+    def transform(self, X):
+        """Transform X.
+
+        Parameters
+        ----------
+        X : dask collection, list of Delayed, or array-like of shape (n_samples, n_features)
+            The data.
+
+        Returns
+        -------
+        result : dask collection or array of shape (n_samples, n_features_out)
+            Lazy if X is.  It belongs to the model as it is now.
+
+        Examples
+        --------
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> from incremental import Incremental
+        >>> from incremental.datasets import make_classification
+        >>> X, y = make_classification(n_samples=100, chunks=50, random_state=0)
+        >>> Incremental(StandardScaler()).fit(X).transform(X)
+        dask.array<..., shape=(100, 20), ...>
+        """
+        return self._apply("transform", X)
+
+    @available_if(_has("inverse_transform"))
+    def inverse_transform(self, X):
+        """Undo `transform`.
+
+        Parameters
+        ----------
+        X : dask collection, list of Delayed, or array-like of shape (n_samples, n_features)
+            The data.
+
+        Returns
+        -------
+        result : dask collection or array of shape (n_samples, n_features)
+            Lazy if X is.  It belongs to the model as it is now.
+
+        Examples
+        --------
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> from incremental import Incremental
+        >>> from incremental.datasets import make_classification
+        >>> X, y = make_classification(n_samples=100, chunks=50, random_state=0)
+        >>> Incremental(StandardScaler()).fit(X).inverse_transform(X)
+        dask.array<..., shape=(100, 20), ...>
+        """
+        return self._apply("inverse_transform", X)
+
+    @available_if(_has("score_samples"))
+    def score_samples(self, X):
+        """Return a score for each row.
+
+        Parameters
+        ----------
+        X : dask collection, list of Delayed, or array-like of shape (n_samples, n_features)
+            The data.
+
+        Returns
+        -------
+        result : dask collection or array of shape (n_samples,)
+            Lazy if X is.  It belongs to the model as it is now.
+
+        Examples
+        --------
+        >>> from sklearn.neural_network import BernoulliRBM
+        >>> from incremental import Incremental
+        >>> from incremental.datasets import make_classification
+        >>> X, y = make_classification(n_samples=100, chunks=50, random_state=0)
+        >>> Incremental(BernoulliRBM(random_state=0)).fit(X > 0).score_samples(X > 0)
+        dask.array<..., shape=(100,), ...>
+        """
+        return self._apply("score_samples", X)
+
+    @available_if(_has("transform"))
+    def fit_transform(self, X, y=None, **fit_params):
+        """Fit, then transform the same data.
+
+        Parameters
+        ----------
+        X : dask collection, list of Delayed, or array-like of shape (n_samples, n_features)
+            The data.
+        y : the same with shape (n_samples,), default=None
+            The target.
+        **fit_params : dict
+            As for `fit`.
+
+        Returns
+        -------
+        result : dask collection or array of shape (n_samples, n_features_out)
+            Lazy if X is.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.preprocessing import MinMaxScaler
+        >>> from incremental import Incremental
+        >>> Incremental(MinMaxScaler()).fit_transform(np.array([[1.0], [3.0]])).tolist()
+        [[0.0], [1.0]]
+        """
+        return self.fit(X, y, **fit_params).transform(X)
+
+    @available_if(_has("fit_predict"))
+    def fit_predict(self, X, y=None, **fit_params):
+        """Fit, then predict the same data.
+
+        Parameters
+        ----------
+        X : dask collection, list of Delayed, or array-like of shape (n_samples, n_features)
+            The data.
+        y : the same with shape (n_samples,), default=None
+            Ignored by clusterers.
+        **fit_params : dict
+            As for `fit`.
+
+        Returns
+        -------
+        labels : dask collection or array of shape (n_samples,)
+            Lazy if X is.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.cluster import MiniBatchKMeans
+        >>> from incremental import Incremental
+        >>> X = np.array([[0.0], [0.1], [9.0], [9.1]])
+        >>> labels = Incremental(MiniBatchKMeans(2, random_state=0, n_init=3)).fit_predict(X)
+        >>> bool(labels[0] == labels[1] != labels[2] == labels[3])
+        True
+        """
+        return self.fit(X, y, **fit_params).predict(X)
+
+    @available_if(_has("get_feature_names_out"))
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns that `transform` gives.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            The names of the columns of X.
+
+        Returns
+        -------
+        names : ndarray of str
+            The names.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> from incremental import Incremental
+        >>> Incremental(StandardScaler()).fit(np.ones((2, 1))).get_feature_names_out()
+        array(['x0'], dtype=object)
+        """
+        return self._fitted("get_feature_names_out").get_feature_names_out(input_features)
+
+    @available_if(_has("score"))
+    def score(self, X, y=None, **params):
+        """Return the score of the wrapped estimator; each block is read once.
+
+        Parameters
+        ----------
+        X : dask collection, list of Delayed, or array-like of shape (n_samples, n_features)
+            The data.
+        y : the same with shape (n_samples,) or (n_samples, n_outputs), default=None
+            The true target.
+        **params : dict
+            Parameters of the score, such as ``sample_weight``.
+
+        Returns
+        -------
+        score : float
+            What the wrapped estimator returns on the same data in memory.
+
+        Examples
+        --------
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> from incremental import Incremental
+        >>> from incremental.datasets import make_classification
+        >>> X, y = make_classification(n_samples=100, chunks=50, random_state=0)
+        >>> round(Incremental(GaussianNB()).fit(X, y).score(X, y), 1)
+        0.9
+        """
+        model = self._fitted("score")
+        rows = {k: v for k, v in params.items() if _blocks.is_per_row(v, X)}
+        whole = {k: v for k, v in params.items() if k not in rows}
+        blocks = _blocks.make_blocks(X, y, rows)
+        if not blocks.collections:
+            return model.score(X, y, **params)
+        with open_runner(blocks.collections) as runner:
+            blocks = hoist(blocks, runner)
+            if not (is_classifier(model) or is_regressor(model)):
+                return _scoring.score_unsupervised(blocks, model, runner, self.prefetch, whole)
+            methods = _scoring.response_methods(model, None)
+            gathered = _scoring.gather(blocks, model, methods, runner, self.prefetch)
+        y = gathered.pop("y", None)
+        weights = {name: gathered[name] for name in rows}
+        return _scoring.answering(model, gathered).score(_scoring.rows_like(y), y, **weights, **whole)
+
+
+def _check_classes(classes, y):
+    found = np.asarray(classes)
+    if found.ndim != 1 or len(found) == 0:
+        raise ValueError(f"classes must be a list of at least one label. Got {classes!r} instead.")
+    labels, counts = np.unique(found, return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(
+            f"classes must name each label once. Got {labels[counts > 1].tolist()} more than once."
+        )
+    dtype = getattr(y, "dtype", None)
+    kind = getattr(dtype, "kind", None)
+    if kind is not None and kind in "iufbUS" and found.dtype.kind in "iufbUS":
+        if (kind in "US") != (found.dtype.kind in "US"):
+            raise ValueError(
+                f"classes must be of the kind of y. Got classes of dtype {found.dtype} and y of "
+                f"dtype {dtype}."
+            )
+    return found

@@ -1,0 +1,137 @@
+"""Methods of a fitted model on dask collections: lazy, block by block."""
+
+from __future__ import annotations
+
+import copy
+import uuid
+import warnings
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+from dask.highlevelgraph import HighLevelGraph
+from dask.task_spec import Task, TaskRef
+from sklearn.utils.validation import _num_samples
+
+from incremental._blocks import is_frame, is_lazy, meta_of
+
+
+def call(model: Any, method: str, X: Any, empty: Any = None, item: int | None = None) -> Any:
+    """Call a method on one block; a block without rows gives none."""
+    if empty is not None and _num_samples(X) == 0:
+        return empty
+    result = getattr(model, method)(X)
+    return result if item is None else result[item]
+
+
+def apply(model: Any, method: str, X: Any) -> Any:
+    """Apply a method of a fitted model to data.
+
+    Parameters
+    ----------
+    model : estimator
+        Copied, so that what it learns afterwards does not change a lazy result; the copy enters
+        the graph once.
+    method : str
+        "predict", "transform", ...
+    X : array-like, dask collection or list of Delayed
+        Data in memory give what the model gives.
+
+    Returns
+    -------
+    result : dask Array or DataFrame, a list of them, or what the model returns
+        A dask array for an array; for a dataframe, bag or list of Delayed a dask array of unknown
+        chunk sizes; a dask DataFrame where the model returns dataframes.
+    """
+    if not is_lazy(X):
+        return getattr(model, method)(X)
+    if isinstance(X, da.Array) and X.ndim > 1:
+        X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
+    example = probe(model, method, X)
+    shared = dask.delayed(copy.deepcopy(model), name=f"model-{uuid.uuid4().hex}", traverse=False)
+    if isinstance(example, list):
+        return [_one(shared, method, X, part, i) for i, part in enumerate(example)]
+    return _one(shared, method, X, example, None)
+
+
+def probe(model: Any, method: str, X: Any) -> Any:
+    """Return what a method gives for one or two made-up rows like those of X."""
+    failure = None
+    for rows in _made_up(model, X):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return getattr(model, method)(rows)
+        except Exception as error:
+            failure = failure or error
+    assert failure is not None
+    raise failure
+
+
+def _made_up(model: Any, X: Any) -> list[Any]:
+    meta = meta_of(X)
+    if meta is not None:
+        return [meta]
+    names = getattr(model, "feature_names_in_", None)
+    if names is not None:
+        import pandas as pd
+
+        return [pd.DataFrame(np.ones((1, len(names))), columns=names)]
+    n_features = getattr(model, "n_features_in_", None)
+    if n_features is not None:
+        return [np.ones((1, n_features))]
+    return [["a"], [{"a": 1}], [["a"]]]
+
+
+def _one(shared: Any, method: str, X: Any, example: Any, item: int | None) -> Any:
+    options = {"method": method, "empty": example[:0], "item": item}
+    if hasattr(example, "columns"):
+        return _frames(shared, X, example, options)
+    if not hasattr(example, "shape"):
+        example = np.asarray(example)
+        options["empty"] = example[:0]
+    rest = tuple((n,) for n in example.shape[1:])
+    meta = example[:0]
+    if isinstance(X, da.Array):
+        return da.map_blocks(
+            _call_block,
+            X,
+            shared,
+            **options,
+            name=f"{method}-{uuid.uuid4().hex}",
+            chunks=(X.chunks[0], *rest),
+            drop_axis=list(range(example.ndim, X.ndim)) or None,
+            new_axis=list(range(X.ndim, example.ndim)) or None,
+            dtype=example.dtype,
+            meta=meta,
+        )
+    parts = _parts(X)
+    name = f"{method}-{uuid.uuid4().hex}"
+    index = (0,) * (example.ndim - 1)
+    layer = {}
+    for i, part in enumerate(parts):
+        key = (name, i, *index)
+        layer[key] = Task(key, _call_block, TaskRef(part.key), TaskRef(shared.key), **options)
+    graph = HighLevelGraph.from_collections(name, layer, dependencies=[*parts, shared])
+    return da.Array(graph, name, ((np.nan,) * len(parts), *rest), meta=meta)
+
+
+def _call_block(X: Any, model: Any, *, method: str, empty: Any, item: int | None) -> Any:
+    return call(model, method, X, empty, item)
+
+
+def _parts(X: Any) -> list[Any]:
+    if isinstance(X, (list, tuple)):
+        return list(X)
+    return list(np.ravel(X.to_delayed()))
+
+
+def _frames(shared: Any, X: Any, example: Any, options: dict[str, Any]) -> Any:
+    meta = example.iloc[:0]
+    if is_frame(X):
+        return X.map_partitions(_call_block, shared, **options, meta=meta)
+    import dask.dataframe as dd
+
+    parts = [dask.delayed(_call_block)(part, shared, **options) for part in _parts(X)]
+    return dd.from_delayed(parts, meta=meta, verify_meta=False)

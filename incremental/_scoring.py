@@ -1,0 +1,106 @@
+"""Scores of data in blocks: predictions are gathered, X never is."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.decomposition import LatentDirichletAllocation
+
+from incremental._blocks import Blocks
+from incremental._runner import Runner
+from incremental._stream import stream
+from incremental._training import check_block
+from incremental.exceptions import BlockError
+
+RESPONSES = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+
+
+def gather(blocks: Blocks, model: Any, methods: tuple[str, ...], runner: Runner, prefetch: Any):
+    """Read every block once; return its responses, and its values but for X, put together."""
+    answered: dict[str, list[Any]] = {}
+    with stream(blocks, runner, prefetch=prefetch) as computed:
+        for number, block in computed:
+            if check_block(number, block) == 0:
+                continue
+            X = block.pop("X")
+            for method in methods:
+                answered.setdefault(method, []).append(getattr(model, method)(X))
+            for name, value in block.items():
+                answered.setdefault(name, []).append(value)
+            del X, block
+    return {name: _concatenate(parts) for name, parts in answered.items()}
+
+
+def _concatenate(parts: list[Any]) -> Any:
+    first = parts[0]
+    if isinstance(first, list) and hasattr(first[0], "shape"):  # one array for each output
+        return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+    if isinstance(first, list):
+        return [value for part in parts for value in part]
+    if sp.issparse(first):
+        return sp.vstack(parts)
+    if hasattr(first, "iloc"):
+        import pandas as pd
+
+        return pd.concat(parts)
+    return np.concatenate(parts)
+
+
+def rows_like(y: Any) -> np.ndarray:
+    """Return an X without content of as many rows as y has; nobody looks at it."""
+    return np.empty((len(y) if hasattr(y, "__len__") else y.shape[0], 0))
+
+
+def answering(model: Any, responses: dict[str, Any]) -> Any:
+    """Return a copy of a model that answers with what was gathered, whatever X it is asked."""
+    answers = {
+        method: (lambda self, X, _answer=answer, **kwargs: _answer)
+        for method, answer in responses.items()
+        if method in RESPONSES
+    }
+    answers["__reduce__"] = object.__reduce__
+    shim = copy.copy(model)
+    shim.__class__ = type(type(model).__name__, (type(model),), answers)
+    return shim
+
+
+def response_methods(model: Any, scorer: Any) -> tuple[str, ...]:
+    """Return the methods that a scorer may call."""
+    available = tuple(method for method in RESPONSES if hasattr(model, method))
+    if scorer is None:
+        return tuple(method for method in available if method == "predict")
+    # Private: no public way to ask a scorer; without it every method of the model is called.
+    wanted = getattr(scorer, "_response_method", None)
+    if wanted is None:
+        return available
+    wanted = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    if wanted == ("default",):
+        wanted = ("predict",)
+    return tuple(dict.fromkeys(m for m in (*wanted, "predict") if m in available))
+
+
+def score_unsupervised(
+    blocks: Blocks, model: Any, runner: Runner, prefetch: Any, params: dict[str, Any]
+) -> float:
+    """Add up, or average over the rows, the scores of the blocks."""
+    if isinstance(model, LatentDirichletAllocation):
+        raise NotImplementedError(
+            "The score of LatentDirichletAllocation cannot be put together from the scores of "
+            "blocks. Score data in memory instead, for example estimator_.score(X[:10_000].compute())."
+        )
+    total, n_rows = 0.0, 0
+    average = hasattr(model, "score_samples")  # a mean log-likelihood; else a sum (an inertia)
+    with stream(blocks, runner, prefetch=prefetch) as computed:
+        for number, block in computed:
+            n = check_block(number, block)
+            if n:
+                X = block.pop("X")
+                try:
+                    total += model.score(X, **block, **params) * (n if average else 1)
+                except Exception as error:
+                    raise BlockError(f"Block {number} could not be scored: {error}", number) from error
+                n_rows += n
+    return total / n_rows if average else total
