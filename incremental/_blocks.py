@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
 from dask.base import collections_to_expr, is_dask_collection
@@ -86,26 +85,28 @@ def _is_delayed_list(data: Any) -> bool:
 
 def is_frame(data: Any) -> bool:
     """Say whether `data` is a dask dataframe or series."""
-    return is_dask_collection(data) and hasattr(data, "divisions")
+    # A Delayed has every attribute that it is asked for.
+    return (
+        is_dask_collection(data)
+        and not isinstance(data, Delayed)
+        and hasattr(data, "divisions")
+    )
 
 
 def is_per_row(value: Any, X: Any) -> bool:
     """Say whether a fit parameter has a value for each row of X, and so is cut with it."""
     if is_lazy(value):
         return True
-    if value is None or np.isscalar(value) or not (hasattr(value, "__len__") or hasattr(value, "shape")):
+    if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__len__"):
         return False
-    if isinstance(value, (str, bytes, dict)):
-        return False
-    n_samples = n_rows(X)
-    return n_samples is not None and np.ndim(value) > 0 and _num_samples(value) == n_samples
+    return n_rows(X) == _num_samples(value)
 
 
 def n_rows(data: Any) -> int | None:
     """Return the number of rows, or None if it is not known without computing."""
     if not is_lazy(data):
         return _num_samples(data)
-    if isinstance(data, da.Array):
+    if isinstance(data, da.Array) and data.ndim:
         return None if np.isnan(data.shape[0]) else int(data.shape[0])
     return None
 
@@ -294,6 +295,3 @@ def meta_of(X: Any) -> Any:
     if is_frame(X):
         return X._meta_nonempty
     return None
-
-
-__all__ = ["Blocks", "dask", "is_frame", "is_lazy", "is_per_row", "make_blocks", "meta_of", "n_rows"]

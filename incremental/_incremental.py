@@ -283,7 +283,7 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
 
     def _find_classes(self, model, classes, y, blocks, runner, restart):
         if classes is not None:
-            if not isinstance(classes, list) or not np.ndim(classes[0]):
+            if not isinstance(classes, list) or not classes or not np.ndim(classes[0]):
                 classes = _check_classes(classes, y)
         elif not restart and hasattr(model, "classes_"):
             classes = model.classes_

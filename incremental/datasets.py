@@ -113,7 +113,9 @@ def make_classification(
 
     Notes
     -----
-    Each row draws its cluster, so that ``weights`` hold on average and in every block.
+    Each row draws its cluster at random, so that ``weights`` hold on average, in every block.
+    With the same ``random_state`` and rows per block, a longer data set begins with the blocks of
+    a shorter one.
 
     Examples
     --------
@@ -122,7 +124,7 @@ def make_classification(
     >>> X.shape, X.numblocks
     ((10000, 20), (10, 1))
     >>> y[:5].compute()
-    array([0, 1, 0, 0, 0])
+    array([1, 0, 0, 1, 1])
     """
     n_features = _count("n_features", n_features)
     n_informative = _count("n_informative", n_informative)
@@ -149,10 +151,8 @@ def make_classification(
     centroids = separation * (2.0 * _vertices(rng, n_clusters, n_informative) - 1.0)
     if not hypercube:
         centroids *= rng.random((n_clusters, 1)) * rng.random((1, n_informative))
-    if shift is None:
-        shift = separation * rng.uniform(-1, 1, n_features)
-    if scale is None:
-        scale = rng.uniform(1, 101, n_features)
+    drawn_shift = separation * rng.uniform(-1, 1, n_features)
+    drawn_scale = rng.uniform(1, 101, n_features)
     draw = partial(
         _draw_classification,
         centroids=centroids,
@@ -162,8 +162,12 @@ def make_classification(
         probabilities=np.resize(_shares(weights, n_classes), n_clusters) * n_classes / n_clusters,
         n_classes=n_classes,
         flip_y=float(_floats("flip_y", flip_y, "a number from 0 to 1", (), low=0, high=1)),
-        shift=_floats("shift", shift, per_column, (), (n_features,)),
-        scale=_floats("scale", scale, per_column, (), (n_features,)),
+        shift=_floats(
+            "shift", drawn_shift if shift is None else shift, per_column, (), (n_features,)
+        ),
+        scale=_floats(
+            "scale", drawn_scale if scale is None else scale, per_column, (), (n_features,)
+        ),
         columns=rng.permutation(n_features) if shuffle else np.arange(n_features),
     )
     return _lazy("make_classification", draw, entropy, n_samples, n_features, chunks, y_dtype=int)
@@ -400,17 +404,21 @@ def _lazy(
     rows = _rows(_count("n_samples", n_samples), n_features, chunks)
     token = tokenize(draw, entropy, rows)
     truth, pairs = f"{name}-truth-{token}", f"{name}-{token}"
-    ref = TaskRef(truth)
-    blocks: dict[Any, Any] = {
-        (pairs, i): Task((pairs, i), _draw_block, ref, entropy, i, n) for i, n in enumerate(rows)
-    }
-    blocks[truth] = DataNode(truth, draw)
+    truth_ref = TaskRef(truth)
+    blocks: dict[Any, Any] = {truth: DataNode(truth, draw)}
+    refs = []
+    for i, n_rows in enumerate(rows):
+        key = (pairs, i)
+        blocks[key] = Task(key, _draw_block, truth_ref, entropy, i, n_rows)
+        refs.append(TaskRef(key))
 
     def half(position: int, suffix: str, columns: tuple[int, ...], dtype: type) -> da.Array:
         array = f"{name}-{suffix}-{token}"
         zeros = (0,) * len(columns)
-        keys = ((array, i, *zeros) for i in range(len(rows)))
-        tasks = {k: Task(k, getitem, TaskRef((pairs, k[1])), position) for k in keys}
+        tasks: dict[Any, Any] = {}
+        for i, ref in enumerate(refs):
+            key = (array, i, *zeros)
+            tasks[key] = Task(key, getitem, ref, position)
         graph = HighLevelGraph({pairs: blocks, array: tasks}, {pairs: set(), array: {pairs}})
         return da.Array(graph, array, (rows, *((n,) for n in columns)), dtype=dtype)
 

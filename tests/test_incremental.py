@@ -1,0 +1,455 @@
+"""The meta-estimator learns what the hand-written loop learns."""
+
+import pickle
+import subprocess
+import sys
+
+import cloudpickle
+import dask
+import dask.array as da
+import dask.bag as db
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.decomposition import IncrementalPCA
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.linear_model import LinearRegression, SGDClassifier, SGDRegressor
+from sklearn.naive_bayes import GaussianNB, MultinomialNB
+from sklearn.preprocessing import StandardScaler
+
+from incremental import BlockError, Incremental
+
+from .conftest import Source, in_blocks, loop, same_state
+
+
+def sgd():
+    return SGDClassifier(random_state=0)
+
+
+@pytest.mark.parametrize("prefetch", [None, 0, 1, 5])
+def test_fit_equals_the_loop_on_every_scheduler(scheduler, prefetch):
+    X = da.random.default_rng(0).random((200, 4), chunks=(30, 4))
+    y = (X[:, 0] > X[:, 1]).astype(int)
+    model = Incremental(sgd(), prefetch=prefetch).fit(X, y)
+    assert same_state(model.estimator_, loop(sgd(), in_blocks(X, y), classes=[0, 1]))
+
+
+def test_fit_reads_each_source_block_once(source):
+    Incremental(sgd(), classes=[0, 1]).fit(source.X, source.y)
+    assert source.reads == dict.fromkeys(range(10), 1)
+
+
+def test_lazy_statistics_read_each_block_exactly_twice(source):
+    Z = (source.X - source.X.mean(0)) / source.X.std(0)
+    model = Incremental(sgd(), classes=[0, 1]).fit(Z, source.y)
+    assert source.reads == dict.fromkeys(range(10), 2)
+    assert same_state(model.estimator_, loop(sgd(), in_blocks(Z, source.y), classes=[0, 1]))
+
+
+def test_finding_classes_reads_y_once_more(source):
+    model = Incremental(sgd()).fit(source.X, source.y)
+    assert source.reads == dict.fromkeys(range(10), 2)
+    assert model.classes_.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("chunks", [(30, 2), (30, (1, 3)), ((50, 150), 4), (200, 1)])
+def test_columns_are_put_together_and_y_follows_the_rows(chunks):
+    X = da.random.default_rng(0).random((200, 4), chunks=chunks)
+    y = (X.sum(1) > 2).astype(int).rechunk(70)
+    model = Incremental(sgd()).fit(X, y)
+    whole = X.rechunk({1: -1})
+    assert same_state(model.estimator_, loop(sgd(), in_blocks(whole, y), classes=[0, 1]))
+
+
+def test_y_and_weights_in_memory_are_cut_like_X():
+    X = da.random.default_rng(0).random((200, 4), chunks=(30, 4))
+    y = (np.arange(200) % 3 == 0).astype(int)
+    w = np.linspace(0, 1, 200)
+    model = Incremental(sgd()).fit(X, y, sample_weight=w)
+    expected = sgd()
+    for x, start in zip(X.blocks, range(0, 200, 30), strict=True):
+        part = slice(start, start + 30)
+        expected.partial_fit(x.compute(), y[part], classes=[0, 1], sample_weight=w[part])
+    assert same_state(model.estimator_, expected)
+
+
+def test_unknown_chunk_sizes_are_never_computed(source):
+    keep = source.X[:, 1] > 0.3
+    X, y = source.X[keep], source.y[keep]
+    model = Incremental(sgd(), classes=[0, 1]).fit(X, y)
+    assert source.reads == dict.fromkeys(range(10), 1)
+    blocks = [
+        (source.values(i)[source.values(i)[:, 1] > 0.3],) for i in range(10)
+    ]
+    expected = loop(sgd(), [(x, (x[:, 0] > 0.5).astype(int)) for (x,) in blocks], classes=[0, 1])
+    assert same_state(model.estimator_, expected)
+
+
+def test_empty_blocks_are_skipped():
+    X = da.from_array(np.arange(12.0).reshape(6, 2), chunks=((2, 0, 4, 0), 2))
+    y = np.array([0, 1, 0, 1, 0, 1])
+    model = Incremental(sgd()).fit(X, y)
+    blocks = [b for b in in_blocks(X, da.from_array(y)) if len(b[0])]
+    assert same_state(model.estimator_, loop(sgd(), blocks, classes=[0, 1]))
+
+
+def test_only_empty_blocks_are_refused():
+    X = da.from_array(np.ones((4, 2)), chunks=2)
+    with pytest.raises(ValueError, match="every block of X is empty"):
+        Incremental(StandardScaler()).fit(X[X[:, 0] > 1])
+
+
+class Recorder(StandardScaler):
+    """Keeps the types of what it is given."""
+
+    seen: list = []
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        self.seen.append((type(X), len(X) if isinstance(X, list) else X.shape[0], type(y)))
+        return self
+
+
+def seen_by(X, y=None):
+    Recorder.seen = []
+    Incremental(Recorder()).fit(X, y)
+    return Recorder.seen
+
+
+def test_blocks_reach_the_estimator_as_what_they_are():
+    frame = pd.DataFrame({"a": range(6), "b": range(6)})
+    import dask.dataframe as dd
+
+    ddf = dd.from_pandas(frame, npartitions=2)
+    sparse = da.from_array(np.eye(6), chunks=(3, 6)).map_blocks(sp.csr_matrix)
+    delayed = [dask.delayed(np.ones)((n, 2)) for n in (1, 3)]
+    none = type(None)
+    assert seen_by(da.ones((4, 2), chunks=2)) == [(np.ndarray, 2, none)] * 2
+    assert seen_by(da.ones((4, 2, 2), chunks=2)) == [(np.ndarray, 2, none)] * 2
+    assert seen_by(da.ones(4, chunks=2)) == [(np.ndarray, 2, none)] * 2
+    assert seen_by(ddf, ddf.a) == [(pd.DataFrame, 3, pd.Series)] * 2
+    assert seen_by(ddf.a) == [(pd.Series, 3, none)] * 2
+    assert seen_by(sparse) == [(sp.csr_matrix, 3, none)] * 2
+    assert seen_by(db.from_sequence(["a", "b", "c"], npartitions=2)) == [
+        (list, 2, none),
+        (list, 1, none),
+    ]
+    assert seen_by(delayed, [dask.delayed(list)("a"), dask.delayed(list)("abc")]) == [
+        (np.ndarray, 1, list),
+        (np.ndarray, 3, list),
+    ]
+    assert seen_by(frame, frame.a) == [(pd.DataFrame, 6, pd.Series)]
+    assert seen_by(sp.csr_matrix(np.eye(3))) == [(sp.csr_matrix, 3, none)]
+    assert seen_by(["a", "b"]) == [(list, 2, none)]
+
+
+def test_frame_and_array_may_be_mixed():
+    import dask.dataframe as dd
+
+    frame = pd.DataFrame({"a": np.linspace(0, 1, 40), "b": np.linspace(1, 0, 40) ** 2})
+    X = dd.from_pandas(frame, npartitions=4)
+    y = (X.a > 0.5).astype(int).to_dask_array()
+    model = Incremental(sgd()).fit(X, y)
+    parts = [X.partitions[i].compute() for i in range(4)]
+    expected = loop(sgd(), [(p, (p.a > 0.5).astype(int).to_numpy()) for p in parts], classes=[0, 1])
+    assert same_state(model.estimator_, expected)
+
+
+def test_classes_come_from_fit_then_the_constructor_then_the_dtype_then_the_data(source):
+    y = source.y
+    assert Incremental(sgd(), classes=[0, 1, 2]).fit(source.X, y).classes_.tolist() == [0, 1, 2]
+    model = Incremental(sgd(), classes=[0, 1, 2]).fit(source.X, y, classes=[0, 1, 3])
+    assert model.classes_.tolist() == [0, 1, 3]
+    import dask.dataframe as dd
+
+    labels = pd.Categorical(["x", "y"] * 10, categories=["z", "y", "x"])
+    frame = dd.from_pandas(pd.DataFrame({"a": np.arange(20.0), "y": labels}), npartitions=2)
+    assert Incremental(sgd()).fit(frame[["a"]], frame.y).classes_.tolist() == ["x", "y", "z"]
+
+
+def test_labels_may_be_strings():
+    X = da.random.default_rng(0).random((40, 2), chunks=(10, 2))
+    y = da.where(X[:, 0] > 0.5, "yes", "no")
+    model = Incremental(sgd()).fit(X, y)
+    assert model.classes_.tolist() == ["no", "yes"]
+    assert set(model.predict(X).compute()) <= {"no", "yes"}
+
+
+def test_max_iter_passes_equal_so_many_partial_fits(source):
+    model = Incremental(sgd(), max_iter=3).fit(source.X, source.y)
+    again = Incremental(sgd()).fit(source.X, source.y)
+    again.partial_fit(source.X, source.y).partial_fit(source.X, source.y)
+    assert same_state(model.estimator_, again.estimator_)
+    assert model.n_iter_ == again.n_iter_ == 3
+
+
+def test_fit_forgets_and_never_changes_the_estimator(source):
+    estimator = sgd()
+    model = Incremental(estimator).fit(source.X, source.y)
+    first = model.estimator_
+    model.fit(source.X, source.y)
+    assert same_state(first, model.estimator_)
+    assert first is not model.estimator_
+    assert not hasattr(estimator, "coef_")
+
+
+def test_data_in_memory_are_one_block():
+    X = np.random.default_rng(0).random((50, 3))
+    y = (X[:, 0] > 0.5).astype(int)
+    model = Incremental(sgd()).fit(X, y)
+    expected = sgd().partial_fit(X, y, classes=[0, 1])
+    assert same_state(model.estimator_, expected)
+    assert np.array_equal(model.predict(X), expected.predict(X))
+    assert model.score(X, y) == expected.score(X, y)
+
+
+@pytest.mark.parametrize("dump", [pickle, cloudpickle], ids=lambda module: module.__name__)
+def test_pickles_fitted_and_unfitted(dump, source):
+    unfitted = dump.loads(dump.dumps(Incremental(sgd())))
+    model = dump.loads(dump.dumps(unfitted.fit(source.X, source.y)))
+    assert same_state(model.estimator_, unfitted.estimator_)
+    assert np.array_equal(*dask.compute(model.predict(source.X), unfitted.predict(source.X)))
+
+
+def test_joblib_round_trips(source, tmp_path):
+    model = Incremental(sgd()).fit(source.X, source.y)
+    joblib.dump(model, tmp_path / "model")
+    assert same_state(joblib.load(tmp_path / "model").estimator_, model.estimator_)
+
+
+def test_params_clone_and_repr():
+    model = Incremental(SGDClassifier(alpha=0.1), max_iter=2)
+    assert model.get_params()["estimator__alpha"] == 0.1
+    model.set_params(estimator__alpha=0.2, prefetch=3)
+    assert clone(model).estimator.alpha == 0.2
+    text = "Incremental(estimator=SGDClassifier(alpha=0.2), max_iter=2, prefetch=3)"
+    assert repr(model) == text
+    assert "SGDClassifier" in model._repr_html_()
+
+
+def test_the_type_is_that_of_the_estimator():
+    assert is_classifier(Incremental(sgd()))
+    assert is_regressor(Incremental(SGDRegressor()))
+    assert not is_classifier(Incremental(StandardScaler()))
+
+
+@pytest.mark.parametrize(
+    "estimator", [sgd(), SGDRegressor(), StandardScaler(), MiniBatchKMeans(), GaussianNB()]
+)
+@pytest.mark.parametrize(
+    "method",
+    "predict predict_proba predict_log_proba decision_function transform inverse_transform "
+    "score_samples fit_transform fit_predict score get_feature_names_out".split(),
+)
+def test_has_the_methods_of_the_estimator_and_no_others(estimator, method):
+    assert hasattr(Incremental(estimator), method) == hasattr(estimator, method)
+
+
+def test_learned_attributes_are_read_through(source):
+    model = Incremental(sgd())
+    assert not hasattr(model, "coef_")
+    model.fit(source.X, source.y)
+    assert model.coef_ is model.estimator_.coef_
+    assert model.n_features_in_ == 3
+    assert "coef_" in dir(model)
+    with pytest.raises(AttributeError, match="nothing_"):
+        model.nothing_  # noqa: B018
+
+
+def test_feature_names_are_those_of_the_frame():
+    import dask.dataframe as dd
+
+    frame = dd.from_pandas(pd.DataFrame({"a": np.ones(4), "b": np.ones(4)}), npartitions=2)
+    scaler = Incremental(StandardScaler()).fit(frame)
+    assert scaler.feature_names_in_.tolist() == ["a", "b"]
+    assert scaler.get_feature_names_out().tolist() == ["a", "b"]
+
+
+def test_random_state_reaches_the_estimator(source):
+    a, b = (
+        Incremental(SGDClassifier(), random_state=1).fit(source.X, source.y) for _ in range(2)
+    )
+    assert same_state(a.estimator_, b.estimator_)
+    assert Incremental(sgd(), random_state=1).fit(source.X, source.y).estimator_.random_state == 0
+
+
+# Bad input
+
+
+def test_a_class_is_refused(source):
+    with pytest.raises(TypeError, match=r"must be an instance.*pass SGDClassifier\(\)"):
+        Incremental(SGDClassifier).fit(source.X, source.y)
+
+
+def test_an_estimator_without_partial_fit_is_refused(source):
+    with pytest.raises(TypeError, match="must have a method partial_fit.*LinearRegression"):
+        Incremental(LinearRegression()).fit(source.X, source.y)
+    with pytest.raises(TypeError, match="must be a scikit-learn estimator"):
+        Incremental(3).fit(source.X, source.y)
+    assert not source.reads
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y: (X, None), "requires y to be passed"),
+        (lambda X, y: (X, y[:-1]), "X has 200 rows, y has 199"),
+        (lambda X, y: (X, np.ones(5)), "X has 200 rows, y has 5"),
+        (lambda X, y: (X[X[:, 0] > 0], y[:40]), "10 blocks in X and 2 in y"),
+        (lambda X, y: (X[X[:, 0] > 0], np.ones(200)), "are not known.*compute_chunk_sizes"),
+        (lambda X, y: (X[:0], y[:0]), "Found array with 0 sample"),
+        (lambda X, y: (dask.delayed(X), y), "single Delayed"),
+    ],
+)
+def test_bad_data_are_refused_before_anything_is_read(change, message, source):
+    model = Incremental(sgd())
+    with pytest.raises((ValueError, TypeError), match=message):
+        model.fit(*change(source.X, source.y))
+    assert not source.reads
+    assert vars(model).keys() == vars(Incremental(sgd())).keys()
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"max_iter": 0}, "max_iter == 0, must be >= 1"),
+        ({"prefetch": -1}, "prefetch == -1, must be >= 0"),
+        ({"classes": []}, "at least one label"),
+        ({"classes": [0, 1, 1]}, r"each label once. Got \[1\]"),
+        ({"classes": ["a", "b"]}, "of the kind of y"),
+    ],
+)
+def test_bad_parameters_are_refused_before_anything_is_read(params, message, source):
+    with pytest.raises(ValueError, match=message):
+        Incremental(sgd(), **params).fit(source.X, source.y)
+    assert not source.reads
+
+
+def test_weights_of_another_length_are_refused(source):
+    with pytest.raises(ValueError, match="each of the 200 rows of X. Got 7"):
+        Incremental(sgd()).fit(source.X, source.y, sample_weight=np.ones(7))
+    with pytest.raises(ValueError, match="number of rows of X is not known"):
+        X = source.X[source.X[:, 0] > 0]
+        Incremental(sgd()).fit(X, source.y, sample_weight=np.ones(200))
+    assert not source.reads
+
+
+def test_labels_outside_classes_name_the_label_and_the_rows():
+    X = da.ones((40, 2), chunks=(10, 2))
+    y = np.arange(40) // 15
+    with pytest.raises(ValueError, match=r"classes=\[0, 1\]. Got \[2\] in rows 30, 31, 32"):
+        Incremental(sgd(), classes=[0, 1]).fit(X, y)
+    lazy = da.from_array(y, chunks=10)
+    model = Incremental(sgd(), classes=[0, 1])
+    with pytest.raises(BlockError, match=r"Got \[2\] in rows 0, 1, 2, 3, 4, ... of block 3") as e:
+        model.fit(X, lazy)
+    assert e.value.block == 3
+    expected = loop(sgd(), in_blocks(X, lazy)[:3], classes=[0, 1])
+    assert same_state(model.estimator_, expected)
+
+
+def test_a_block_that_fails_leaves_the_model_after_the_last_complete_block(scheduler):
+    source = Source(fail_at=4)
+    model = Incremental(sgd(), classes=[0, 1])
+    with pytest.raises(BlockError, match="Block 4 could not be computed: OSError: disk 4") as info:
+        model.fit(source.X, source.y)
+    assert info.value.block == 4
+    assert isinstance(info.value.__cause__, OSError)
+    whole = Source()
+    blocks = in_blocks(whole.X, whole.y)
+    assert same_state(model.estimator_, loop(sgd(), blocks[:4], classes=[0, 1]))
+    model.partial_fit(whole.X[80:], whole.y[80:])
+    assert same_state(model.estimator_, loop(sgd(), blocks, classes=[0, 1]))
+
+
+def test_a_refit_that_fails_at_once_keeps_the_former_model(source):
+    model = Incremental(sgd()).fit(source.X, source.y)
+    before = model.estimator_
+    broken = Source(fail_at=0)
+    with pytest.raises(BlockError):
+        model.set_params(classes=[0, 1]).fit(broken.X, broken.y)
+    assert model.estimator_ is before
+
+
+def test_errors_of_data_in_memory_are_those_of_the_bare_estimator():
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        Incremental(sgd()).fit(np.full((4, 2), np.nan), [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        (None, "Got NoneType instead"),
+        (np.ones((10, 5)), r"promises. Got \(10, 5\) in block 1"),
+        (np.full((10, 2), "a"), "Got <U1 in block 1"),
+        (np.full((10, 2), np.nan), r"Block 1 \(10 rows\) could not be learned.*NaN"),
+    ],
+)
+def test_a_block_that_is_not_what_was_promised_is_named(block, message):
+    good = da.ones((10, 2), chunks=(10, 2))
+    X = da.concatenate([good, da.from_delayed(dask.delayed(lambda: block)(), (10, 2), float)])
+    with pytest.raises(BlockError, match=message):
+        Incremental(sgd(), classes=[0, 1]).fit(X, np.arange(20) % 2)
+
+
+def test_predicting_before_fitting_is_refused(source):
+    with pytest.raises(NotFittedError):
+        Incremental(sgd()).predict(source.X)
+
+
+# Importing
+
+
+OPTIONAL = "pandas", "distributed", "rich", "matplotlib"
+
+
+def run_python(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+def test_importing_brings_in_nothing_optional_that_scikit_learn_does_not():
+    # scikit-learn imports pandas and rich itself where they are installed.
+    code = (
+        "import sys, dask.array, sklearn.callback, sklearn.decomposition; before = set(sys.modules)"
+        f"; import incremental; print(set({OPTIONAL}) & (set(sys.modules) - before))"
+    )
+    assert run_python(code).stdout.strip() == "set()"
+
+
+def test_imports_and_fits_where_nothing_optional_is_installed():
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({OPTIONAL}))  # importing one of them raises ImportError
+import numpy as np, dask.array as da
+from sklearn.linear_model import SGDClassifier
+from incremental import Incremental
+X = da.ones((10, 2), chunks=5)
+print(Incremental(SGDClassifier()).fit(X, np.arange(10) % 2).predict(X).compute().shape)
+"""
+    done = run_python(code)
+    assert done.stdout.strip() == "(10,)", done.stderr
+
+
+# Other kinds of estimators
+
+
+def test_a_transformer_without_score_can_be_fitted():
+    X = da.random.default_rng(0).random((60, 5), chunks=(20, 5))
+    model = Incremental(IncrementalPCA(2)).fit(X)
+    assert same_state(model.estimator_, loop(IncrementalPCA(2), in_blocks(X)))
+    assert model.transform(X).shape == (60, 2)
+    assert model.transform(X).compute().shape == (60, 2)
+
+
+def test_text_goes_through_a_stateless_vectoriser():
+    text = db.from_sequence(["one two", "three", "two two"] * 4, npartitions=3)
+    vectors = Incremental(HashingVectorizer(n_features=8)).transform(text)
+    assert [type(b) for b in dask.compute(*vectors.to_delayed().ravel())] == [sp.csr_matrix] * 3
+    model = Incremental(MultinomialNB(), classes=[0, 1])
+    hashed = Incremental(HashingVectorizer(n_features=8, alternate_sign=False)).transform(text)
+    y = da.from_array(np.arange(12) % 2, chunks=4)
+    assert model.fit(hashed, y).predict(hashed).compute().shape == (12,)
