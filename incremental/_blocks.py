@@ -8,8 +8,8 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
-from dask.base import collections_to_expr, is_dask_collection
 from dask.bag import Bag
+from dask.base import collections_to_expr, is_dask_collection
 from dask.core import flatten
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
@@ -86,11 +86,7 @@ def _is_delayed_list(data: Any) -> bool:
 def is_frame(data: Any) -> bool:
     """Say whether `data` is a dask dataframe or series."""
     # A Delayed has every attribute that it is asked for.
-    return (
-        is_dask_collection(data)
-        and not isinstance(data, Delayed)
-        and hasattr(data, "divisions")
-    )
+    return is_dask_collection(data) and not isinstance(data, Delayed) and hasattr(data, "divisions")
 
 
 def is_per_row(value: Any, X: Any) -> bool:

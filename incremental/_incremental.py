@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier, is_regressor
@@ -95,9 +94,7 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
     True
     """
 
-    def __init__(
-        self, estimator, *, classes=None, max_iter=1, prefetch=None, random_state=None
-    ):
+    def __init__(self, estimator, *, classes=None, max_iter=1, prefetch=None, random_state=None):
         self.estimator = estimator
         self.classes = classes
         self.max_iter = max_iter
@@ -633,7 +630,9 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
             gathered = _scoring.gather(blocks, model, methods, runner, self.prefetch)
         y = gathered.pop("y", None)
         weights = {name: gathered[name] for name in rows}
-        return _scoring.answering(model, gathered).score(_scoring.rows_like(y), y, **weights, **whole)
+        return _scoring.answering(model, gathered).score(
+            _scoring.rows_like(y), y, **weights, **whole
+        )
 
 
 def _check_classes(classes, y):
@@ -647,10 +646,10 @@ def _check_classes(classes, y):
         )
     dtype = getattr(y, "dtype", None)
     kind = getattr(dtype, "kind", None)
-    if kind is not None and kind in "iufbUS" and found.dtype.kind in "iufbUS":
-        if (kind in "US") != (found.dtype.kind in "US"):
-            raise ValueError(
-                f"classes must be of the kind of y. Got classes of dtype {found.dtype} and y of "
-                f"dtype {dtype}."
-            )
+    known = kind is not None and kind in "iufbUS" and found.dtype.kind in "iufbUS"
+    if known and (kind in "US") != (found.dtype.kind in "US"):
+        raise ValueError(
+            f"classes must be of the kind of y. Got classes of dtype {found.dtype} and y of "
+            f"dtype {dtype}."
+        )
     return found

@@ -22,7 +22,6 @@ from dask.task_spec import DataNode, Task
 
 from incremental._windows import Graph, Key, Window
 
-
 #: The key of the error in the results of a window that failed half-way.
 FAILURE = "incremental-failure"
 

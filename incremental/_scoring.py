@@ -89,7 +89,7 @@ def score_unsupervised(
     if isinstance(model, LatentDirichletAllocation):
         raise NotImplementedError(
             "The score of LatentDirichletAllocation cannot be put together from the scores of "
-            "blocks. Score data in memory instead, for example estimator_.score(X[:10_000].compute())."
+            "blocks. Score data in memory instead: estimator_.score(X[:10_000].compute())."
         )
     total, n_rows = 0.0, 0
     average = hasattr(model, "score_samples")  # a mean log-likelihood; else a sum (an inertia)
@@ -101,6 +101,8 @@ def score_unsupervised(
                 try:
                     total += model.score(X, **block, **params) * (n if average else 1)
                 except Exception as error:
-                    raise BlockError(f"Block {number} could not be scored: {error}", number) from error
+                    raise BlockError(
+                        f"Block {number} could not be scored: {error}", number
+                    ) from error
                 n_rows += n
     return total / n_rows if average else total

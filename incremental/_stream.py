@@ -40,7 +40,11 @@ def hoist(blocks: Blocks, runner: Runner) -> Blocks:
 
 @contextmanager
 def stream(
-    blocks: Blocks, runner: Runner, *, prefetch: int | None = None, numbers: Sequence[int] | None = None
+    blocks: Blocks,
+    runner: Runner,
+    *,
+    prefetch: int | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> Iterator[Iterator[tuple[int, dict[str, Any]]]]:
     """Yield an iterator over the computed blocks.
 
@@ -69,7 +73,9 @@ def stream(
     with its current task.
     """
     plan = windows(blocks.graph, blocks.keys, trace(blocks.graph, blocks.keys))
-    watch = Watch(cull(blocks.graph, [k for b in blocks.keys for k in b])) if Callback.active else None
+    watch = (
+        Watch(cull(blocks.graph, [k for b in blocks.keys for k in b])) if Callback.active else None
+    )
     if prefetch is None:
         prefetch = runner.workers + 2
     ahead = _Ahead(runner, prefetch if runner.pool is not None else 0, watch)

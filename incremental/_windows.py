@@ -7,9 +7,9 @@ task specification; a block is a tuple of the keys that make up one call of ``pa
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from dask.array import PerformanceWarning
 from dask.task_spec import DataNode, GraphNode
@@ -214,8 +214,8 @@ def windows(graph: Graph, blocks: Sequence[tuple[Key, ...]], traced: Trace) -> l
     >>> [list(window.tasks) for window in windows(graph, blocks, trace(graph, blocks))]
     [['source', 'a', 'b'], ['c']]
     """
-    starts = list(_starts(traced)) + [len(blocks)]
-    window_of = [w for w, (a, b) in enumerate(zip(starts, starts[1:])) for _ in range(a, b)]
+    starts = [*_starts(traced), len(blocks)]
+    window_of = [w for w, (a, b) in enumerate(pairwise(starts)) for _ in range(a, b)]
     lent: dict[int, set[Key]] = {}
     span: dict[tuple[Key, int], int] = {}
     for i, borrowed in enumerate(traced.borrowed):
@@ -226,7 +226,7 @@ def windows(graph: Graph, blocks: Sequence[tuple[Key, ...]], traced: Trace) -> l
     _warn_if_all_to_all(span.values(), len(blocks))
     result: list[Window] = []
     producer: dict[Key, Window] = {}
-    for w, (start, stop) in enumerate(zip(starts, starts[1:])):
+    for w, (start, stop) in enumerate(pairwise(starts)):
         tasks = {key: graph[key] for own in traced.owned[start:stop] for key in own}
         outputs = {key for block in blocks[start:stop] for key in block}
         for key in [key for key in tasks if key in lent.get(w, ())]:

@@ -41,7 +41,7 @@ class Source:
 
 
 def _same(n_rows, n_features, fail_at):
-    return Source(0 or 1, n_rows, n_features, fail_at)
+    return Source(1, n_rows, n_features, fail_at)
 
 
 @pytest.fixture

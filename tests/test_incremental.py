@@ -27,6 +27,12 @@ from incremental import BlockError, Incremental
 from .conftest import Source, in_blocks, loop, same_state
 
 
+METHODS = (
+    "predict predict_proba predict_log_proba decision_function transform inverse_transform "
+    "score_samples fit_transform fit_predict score get_feature_names_out"
+).split()
+
+
 def sgd():
     return SGDClassifier(random_state=0)
 
@@ -83,9 +89,7 @@ def test_unknown_chunk_sizes_are_never_computed(source):
     X, y = source.X[keep], source.y[keep]
     model = Incremental(sgd(), classes=[0, 1]).fit(X, y)
     assert source.reads == dict.fromkeys(range(10), 1)
-    blocks = [
-        (source.values(i)[source.values(i)[:, 1] > 0.3],) for i in range(10)
-    ]
+    blocks = [(source.values(i)[source.values(i)[:, 1] > 0.3],) for i in range(10)]
     expected = loop(sgd(), [(x, (x[:, 0] > 0.5).astype(int)) for (x,) in blocks], classes=[0, 1])
     assert same_state(model.estimator_, expected)
 
@@ -240,11 +244,7 @@ def test_the_type_is_that_of_the_estimator():
 @pytest.mark.parametrize(
     "estimator", [sgd(), SGDRegressor(), StandardScaler(), MiniBatchKMeans(), GaussianNB()]
 )
-@pytest.mark.parametrize(
-    "method",
-    "predict predict_proba predict_log_proba decision_function transform inverse_transform "
-    "score_samples fit_transform fit_predict score get_feature_names_out".split(),
-)
+@pytest.mark.parametrize("method", METHODS)
 def test_has_the_methods_of_the_estimator_and_no_others(estimator, method):
     assert hasattr(Incremental(estimator), method) == hasattr(estimator, method)
 
@@ -270,9 +270,7 @@ def test_feature_names_are_those_of_the_frame():
 
 
 def test_random_state_reaches_the_estimator(source):
-    a, b = (
-        Incremental(SGDClassifier(), random_state=1).fit(source.X, source.y) for _ in range(2)
-    )
+    a, b = (Incremental(SGDClassifier(), random_state=1).fit(source.X, source.y) for _ in range(2))
     assert same_state(a.estimator_, b.estimator_)
     assert Incremental(sgd(), random_state=1).fit(source.X, source.y).estimator_.random_state == 0
 

@@ -1,0 +1,161 @@
+"""What a benchmark states and how it measures: claims, interleaved timing, peak memory."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+#: The folder that ``python -m benchmarks.name`` is run from.
+ROOT = Path(__file__).resolve().parent.parent
+
+MB = 1_000_000
+
+
+class Row(NamedTuple):
+    """A claim and what was measured of it.
+
+    Parameters
+    ----------
+    claim : str
+        What is compared with what; the unit if it is not a ratio.
+    measured : float or None
+        None if it could not be measured here; `claim` then says why.
+    target : float
+        The largest value that fulfils the claim.
+    """
+
+    claim: str
+    measured: float | None
+    target: float
+
+    @property
+    def reached(self) -> bool | None:
+        return None if self.measured is None else self.measured <= self.target
+
+    def cells(self) -> tuple[str, str, str, str]:
+        """Return the row as text: claim, measured, target, verdict."""
+        measured = "--" if self.measured is None else f"{self.measured:.3g}"
+        verdict = {True: "yes", False: "**no**", None: "skipped"}[self.reached]
+        return self.claim, measured, f"{self.target:.3g}", verdict
+
+
+def fastest(repeat: int, *functions: Callable[[], Any]) -> list[float]:
+    """Return the shortest time of each function in seconds; they take turns."""
+    times = [[] for _ in functions]
+    for _ in range(repeat):
+        for function, found in zip(functions, times, strict=True):
+            gc.collect()
+            start = time.perf_counter()
+            function()
+            found.append(time.perf_counter() - start)
+    return [min(found) for found in times]
+
+
+def start_peak() -> int:
+    """Forget the peak memory of this process so far and return what it has now, in bytes."""
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")
+    return _status("VmRSS")
+
+
+def peak() -> int:
+    """Return the peak memory of this process since `start_peak`, in bytes.
+
+    Notes
+    -----
+    Not ``resource.getrusage``: its peak begins with that of the process that forked this one.
+    """
+    return _status("VmHWM")
+
+
+def _status(field: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"/proc/self/status must have the field {field}; these benchmarks need Linux.")
+
+
+def in_fresh_process(module: str, *arguments: object) -> Any:
+    """Run ``python -m module arguments`` and return what it prints last, read as JSON."""
+    found = subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(found.stdout.splitlines()[-1])
+
+
+def main(run: Callable[[], list[Row]], measure: Callable[..., Any] | None = None) -> None:
+    """Run a benchmark from the command line; ``--json`` is for ``python -m benchmarks``.
+
+    Parameters
+    ----------
+    run : callable
+        Returns the rows.
+    measure : callable, default=None
+        What ``--measure arguments`` runs in a process of its own; its result is printed as JSON.
+    """
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--measure", nargs="+")
+    options = parser.parse_args()
+    if options.measure and measure is not None:
+        print(json.dumps(measure(*options.measure)))
+        return
+    rows = run()
+    if options.json:
+        print(json.dumps(rows))
+        return
+    for row in rows:
+        claim, measured, target, verdict = row.cells()
+        print(f"{measured:>8} (at most {target}: {verdict})  {claim}")
+    sys.exit(any(row.reached is False for row in rows))
+
+
+def table(rows: list[Row]) -> str:
+    """Return rows as a reST table.
+
+    Examples
+    --------
+    >>> print(table([Row("time over the loop", 1.0, 1.05)]))
+    ================== ======== ======= ========
+    Claim              Measured At most Reached
+    ================== ======== ======= ========
+    time over the loop 1        1.05    yes
+    ================== ======== ======= ========
+    """
+    lines = [("Claim", "Measured", "At most", "Reached"), *(row.cells() for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(4)]
+    widths[3] = max(widths[3], 8)
+    rule = " ".join("=" * width for width in widths)
+    text = [
+        " ".join(f"{cell:<{n}}" for cell, n in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    return "\n".join([rule, text[0], rule, *text[1:], rule])
+
+
+def machine() -> str:
+    """Return what the figures depend on: cores, memory and versions."""
+    from importlib.metadata import PackageNotFoundError, version
+    from platform import python_version
+
+    cores = len(os.sched_getaffinity(0))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
+    found = [f"{cores} cores", f"{memory:.0f} GiB of memory", f"Python {python_version()}"]
+    for package in ("dask", "scikit-learn", "numpy", "pandas", "dask-ml"):
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            found.append(f"no {package}")
+    return ", ".join(found)

@@ -1,0 +1,131 @@
+"""Loading takes twice as long as learning: the wrapper takes as long as the slower of the two.
+
+Twice: with a load that waits, as for a disk or a network, and with one that computes.  Both hash
+real bytes where they compute, which lets go of the GIL.  No schedule is faster than the longest
+of: all loads divided by the threads, all fits, all computing divided by the cores.  The last is
+not calculated but measured, as the time that bare threads take for the same work without an
+order: cores that share a machine are not twice as fast as one.
+
+The loop that waits for a block, learns, and waits for the next is compared for the load that
+waits only: on two cores a load that computes leaves no more than half of its time to win.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import dask
+import dask.array as da
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+
+from benchmarks._claims import Row, fastest, main
+from incremental import Incremental
+
+N_BLOCKS, N_ROWS, N_THREADS = 100, 1_000, 2
+FIT_SECONDS = 0.01
+
+
+def work(rounds: int) -> None:
+    """Compute without the GIL."""
+    data = bytes(50_000)
+    for _ in range(rounds):
+        hashlib.sha256(data).digest()
+
+
+def rounds_of(seconds: float) -> int:
+    """Return how much `work` takes so long on this machine."""
+    (once,) = fastest(5, lambda: work(200))
+    return max(1, round(200 * seconds / once))
+
+
+class Hashing(RegressorMixin, BaseEstimator):
+    """Learns slowly."""
+
+    def __init__(self, rounds=1):
+        self.rounds = rounds
+
+    def partial_fit(self, X, y):
+        work(self.rounds)
+        self.n_seen_ = getattr(self, "n_seen_", 0) + len(X)
+        return self
+
+
+def load_waiting(number: int, seconds: float) -> np.ndarray:
+    time.sleep(seconds)
+    return np.full((N_ROWS, 3), float(number))
+
+
+def load_computing(number: int, rounds: int) -> np.ndarray:
+    work(rounds)
+    return np.full((N_ROWS, 3), float(number))
+
+
+def lazy(load, amount) -> tuple[da.Array, da.Array]:
+    load = dask.delayed(load, pure=False)
+    blocks = [
+        da.from_delayed(load(number, amount), shape=(N_ROWS, 3), dtype=float)
+        for number in range(N_BLOCKS)
+    ]
+    X = da.concatenate(blocks)
+    return X, X[:, 0]
+
+
+def ours(X: da.Array, y: da.Array, rounds: int) -> None:
+    with dask.config.set(scheduler="threads", num_workers=N_THREADS):
+        model = Incremental(Hashing(rounds)).fit(X, y)
+    assert model.n_seen_ == N_BLOCKS * N_ROWS
+
+
+def loop(X: da.Array, y: da.Array, rounds: int) -> None:
+    model = Hashing(rounds)
+    with dask.config.set(scheduler="threads", num_workers=N_THREADS):
+        for x_block, y_block in zip(X.blocks, y.blocks, strict=True):
+            model.partial_fit(*dask.compute(x_block, y_block))
+
+
+def without_order(*jobs) -> None:
+    """Do all jobs in as many bare threads as there may be."""
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        for future in [pool.submit(*job) for job in jobs]:
+            future.result()
+
+
+def run() -> list[Row]:
+    rounds = rounds_of(FIT_SECONDS)
+
+    def fits() -> None:
+        for _ in range(N_BLOCKS):
+            work(rounds)
+
+    waiting = lazy(load_waiting, 2 * FIT_SECONDS)
+    all_loads = [(time.sleep, 2 * FIT_SECONDS)] * N_BLOCKS
+    mine, naive, *bounds = fastest(
+        4,
+        lambda: ours(*waiting, rounds),
+        lambda: loop(*waiting, rounds),
+        lambda: without_order(*all_loads),
+        fits,
+    )
+    rows = [
+        Row("waiting load twice as long as fit: time over the ideal", mine / max(bounds), 1.08),
+        Row("the same: time over the loop of compute and partial_fit", mine / naive, 0.5),
+    ]
+    computing = lazy(load_computing, 2 * rounds)
+    everything = [(work, rounds)] * (3 * N_BLOCKS)
+    loads = [(work, 2 * rounds)] * N_BLOCKS
+    mine, *bounds = fastest(
+        4,
+        lambda: ours(*computing, rounds),
+        lambda: without_order(*everything),
+        lambda: without_order(*loads),
+        fits,
+    )
+    claim = "computing load twice as long as fit: time over the ideal"
+    return [*rows, Row(claim, mine / max(bounds), 1.08)]
+
+
+if __name__ == "__main__":
+    main(run)

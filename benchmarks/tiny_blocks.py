@@ -1,0 +1,60 @@
+"""Tiny blocks: what `Incremental` costs per block, and that it is the same for 100,000 blocks."""
+
+from __future__ import annotations
+
+import dask.array as da
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+
+from benchmarks._claims import Row, fastest, main
+from incremental import Incremental
+
+N_ROWS = 10
+
+
+class RunningMean(RegressorMixin, BaseEstimator):
+    """Learns in well under a microsecond, so that the rest of the time is ours."""
+
+    n_seen_ = 0
+    total_ = 0.0
+
+    def partial_fit(self, X, y):
+        self.n_seen_ += len(X)
+        self.total_ += y[0]
+        return self
+
+
+def extra_cost(n_blocks: int, repeat: int) -> float:
+    """Return the microseconds that a block costs over the loop on NumPy slices."""
+    X = np.ones((n_blocks * N_ROWS, 2))
+    y = np.ones(len(X))
+    lazy_X, lazy_y = da.from_array(X, chunks=(N_ROWS, -1)), da.from_array(y, chunks=N_ROWS)
+
+    def ours() -> None:
+        model = Incremental(RunningMean()).fit(lazy_X, lazy_y)
+        assert model.n_seen_ == len(X)
+
+    def loop() -> None:
+        model = RunningMean()
+        for start in range(0, len(X), N_ROWS):
+            model.partial_fit(X[start : start + N_ROWS], y[start : start + N_ROWS])
+
+    mine, bare = fastest(repeat, ours, loop)
+    return (mine - bare) / n_blocks * 1e6
+
+
+def run() -> list[Row]:
+    extra_cost(1_000, 1)  # imports and first-time costs
+    few, many = [], []
+    for _ in range(2):
+        few.append(extra_cost(1_000, 5))
+        many.append(extra_cost(100_000, 1))
+    return [
+        Row("1,000 tiny blocks: microseconds a block over the loop on slices", min(few), 120),
+        Row("100,000 tiny blocks: microseconds a block over the loop on slices", min(many), 120),
+        Row("cost of a tiny block among 100,000 over among 1,000", min(many) / min(few), 1.2),
+    ]
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,217 @@
+"""scikit-learn's own checks: what an estimator passes, it passes wrapped too.
+
+``python -m tests.test_estimator_checks`` counts, for each estimator bare and wrapped, the checks
+that pass, that are expected to fail and that are skipped; its exit code says whether the wrapper
+fails one that the bare estimator passes.
+"""
+
+import sys
+import unittest
+import warnings
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone, is_classifier, is_clusterer, is_outlier_detector, is_regressor
+from sklearn.exceptions import SkipTestWarning
+from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.utils import all_estimators, get_tags
+
+# Private: how scikit-learn constructs its estimators for these checks and which of them it knows
+# to fail; without it both tables have to be copied here.
+from sklearn.utils._test_common.instance_generator import (
+    INIT_PARAMS,
+    _get_expected_failed_checks,
+)
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from incremental import Incremental
+
+# The checks are made for estimators that may warn, and count warnings themselves where they matter.
+pytestmark = pytest.mark.filterwarnings("default")
+
+#: Estimators that learn too little from one pass over the few rows of a check: as many passes as
+#: the bare estimator makes.
+PASSES = {"MLPClassifier": 100, "MLPRegressor": 100}
+
+#: What `partial_fit` of an estimator does not give although its `fit` does, so that no wrapper can.
+FAILS = {
+    ("BernoulliRBM", "check_transformer_preserve_dtypes"): "partial_fit converts to float64",
+    (
+        "IncrementalPCA",
+        "check_estimator_sparse_tag",
+    ): "partial_fit refuses sparse X, only fit has it",
+    ("OneVsOneClassifier", "check_classifiers_classes"): "partial_fit refuses labels of type str",
+    ("OneVsOneClassifier", "check_classifiers_one_label"): "partial_fit needs two classes",
+    ("OneVsOneClassifier", "check_fit2d_1sample"): "partial_fit needs two classes",
+    ("OneVsRestClassifier", "check_classifier_multioutput"): "partial_fit refuses several outputs",
+    ("ComplementNB", "check_classifiers_one_label_sample_weights"): (
+        "the bare one predicts the other class too, which is allowed to a fit(X, y, sample_weight)"
+    ),
+}
+
+
+def bare_estimators():
+    """Construct all estimators of scikit-learn that have partial_fit."""
+    for name, cls in all_estimators():
+        if hasattr(cls, "partial_fit"):
+            params = dict(INIT_PARAMS.get(cls, {}))
+            if "estimator" in params:
+                classifies = name.endswith("Classifier")
+                inner = SGDClassifier if classifies else SGDRegressor
+                params["estimator"] = inner(random_state=0)
+            yield cls(**params)
+
+
+def wrap(bare):
+    return Incremental(bare, max_iter=PASSES.get(type(bare).__name__, 1))
+
+
+def name_of(check):
+    return check.func.__name__
+
+
+def checks_of(estimator):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SkipTestWarning)  # a text vectorizer, say, has few checks
+        return list(estimator_checks_generator(estimator, mark=None))
+
+
+def checks_of_wrapped(bare):
+    """Return the checks of the wrapper, and those that only a bare estimator is given."""
+    checks = checks_of(wrap(bare))
+    names = {name_of(check) for _, check in checks}
+    for estimator, check in checks_of(bare):
+        if name_of(check) not in names:
+            checks.append((wrap(estimator), check))
+    return checks
+
+
+def known_failures(bare):
+    """Return the checks that scikit-learn knows an estimator, or the one inside it, to fail."""
+    inner = getattr(bare, "estimator", None)
+    return {
+        **(_get_expected_failed_checks(inner) if inner else {}),
+        **_get_expected_failed_checks(bare),
+    }
+
+
+def parameters():
+    for bare in bare_estimators():
+        name, known = type(bare).__name__, known_failures(bare)
+        for estimator, check in checks_of_wrapped(bare):
+            marks = []
+            if (name, name_of(check)) in FAILS:
+                marks = [pytest.mark.xfail(reason=FAILS[name, name_of(check)], strict=True)]
+            elif name_of(check) in known:
+                marks = [pytest.mark.xfail(reason=known[name_of(check)])]
+            options = "".join(f"-{value}" for value in check.keywords.values())
+            yield pytest.param(
+                estimator, check, marks=marks, id=f"{name}-{name_of(check)}{options}"
+            )
+
+
+@pytest.mark.parametrize(("estimator", "check"), parameters())
+def test_wrapped_estimator_passes(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("bare", bare_estimators(), ids=lambda bare: type(bare).__name__)
+@pytest.mark.parametrize("kind", [is_classifier, is_regressor, is_clusterer, is_outlier_detector])
+def test_wrapper_is_of_the_kind_of_its_estimator(bare, kind):
+    assert kind(Incremental(bare)) == kind(bare)
+
+
+@pytest.mark.parametrize("bare", bare_estimators(), ids=lambda bare: type(bare).__name__)
+def test_tags_are_those_of_the_estimator(bare):
+    assert get_tags(Incremental(bare)) == get_tags(bare)
+
+
+def data_for(bare):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 3, (40, 12)).astype(float)
+    y = np.arange(40) % 2
+    return X, np.column_stack([y, y]) if type(bare).__name__.startswith("MultiOutput") else y
+
+
+def of_tables():
+    """Construct the estimators that learn from a table."""
+    return [bare for bare in bare_estimators() if get_tags(bare).input_tags.two_d_array]
+
+
+@pytest.mark.parametrize("bare", of_tables(), ids=lambda bare: type(bare).__name__)
+def test_names_and_number_of_features_are_those_of_the_model(bare):
+    X, y = data_for(bare)
+    names = [f"column {i}" for i in range(X.shape[1])]
+    bare = clone(bare)
+    model = Incremental(bare).fit(pd.DataFrame(X, columns=names), y)
+    assert model.n_features_in_ == model.estimator_.n_features_in_ == 12
+    direct = clone(bare)
+    classes = {"classes": model.estimator_.classes_} if hasattr(model, "classes_") else {}
+    if hasattr(direct.fit(pd.DataFrame(X, columns=names), y), "feature_names_in_"):
+        assert model.feature_names_in_.tolist() == names
+    assert not hasattr(Incremental(bare).fit(X, y), "feature_names_in_")
+
+
+@pytest.mark.parametrize(
+    "bare",
+    [e for e in bare_estimators() if any("random_state" in p for p in e.get_params())],
+    ids=lambda bare: type(bare).__name__,
+)
+def test_random_state_reaches_the_estimator(bare):
+    X, y = data_for(bare)
+    name = "estimator__random_state" if "estimator" in bare.get_params() else "random_state"
+    bare = clone(bare).set_params(**{name: None})
+    first, again, other = (Incremental(bare, random_state=i).fit(X, y) for i in (1, 1, 2))
+    seeds = [model.estimator_.get_params()[name] for model in (first, again, other)]
+    assert all(isinstance(seed, int) for seed in seeds)
+    assert seeds[0] == seeds[1] != seeds[2]
+    assert bare.get_params()[name] is None
+    kept = Incremental(clone(bare).set_params(**{name: 7}), random_state=1).fit(X, y)
+    assert kept.estimator_.get_params()[name] == 7
+
+
+def count(checks, known):
+    """Run checks; return how many ended how, and the names of those that failed unexpectedly."""
+    ends, failed = Counter(), set()
+    for estimator, check in checks:
+        try:
+            check(estimator)
+            end = "passed"
+        except unittest.SkipTest:
+            end = "skipped"
+        except Exception:
+            end = "expected" if name_of(check) in known else "failed"
+            failed |= {name_of(check)} if end == "failed" else set()
+        ends[end] += 1
+    return ends, failed
+
+
+def main():
+    columns = ("passed", "expected", "skipped", "failed")
+    totals = Counter()
+    new = []
+    print(f"{'':28}{'bare':^36}{'wrapped':^36}")
+    print(f"{'':28}" + "".join(f"{c:>9}" for c in columns) * 2)
+    for bare in bare_estimators():
+        name, known = type(bare).__name__, known_failures(bare)
+        ours = known | {check: reason for (cls, check), reason in FAILS.items() if cls == name}
+        line = f"{name:28}"
+        before, failed_before = count(checks_of(bare), known)
+        after, failed_after = count(checks_of_wrapped(bare), ours)
+        for kind, ends in (("bare", before), ("wrapped", after)):
+            line += "".join(f"{ends[c]:9}" for c in columns)
+            totals.update({(kind, c): ends[c] for c in columns})
+        new += [f"{name}: {check}" for check in sorted(failed_after - failed_before)]
+        print(line, flush=True)
+    print(f"{'':28}" + "".join(f"{totals[k, c]:9}" for k in ("bare", "wrapped") for c in columns))
+    print(
+        "\n".join(["Fail only when wrapped:", *new]) if new else "Nothing fails only when wrapped."
+    )
+    return bool(new)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    sys.exit(main())
