@@ -146,6 +146,8 @@ def _column(name: str, data: Any) -> _Column:
         )
     if hasattr(data, "shape") and np.ndim(data) == 0:
         raise ValueError(f"{name} must have one row for each sample. Got a single value: {data!r}.")
+    if hasattr(data, "__array__") and not hasattr(data, "__getitem__"):
+        data = np.asarray(data)  # as it is, it cannot be cut
     return _Column(name, data, 1, [_num_samples(data)])
 
 

@@ -287,11 +287,12 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
         elif getattr(y, "dtype", None) is not None and str(y.dtype) == "category":
             known = getattr(y.cat, "known", True)
             classes = np.sort(np.asarray(y.cat.categories)) if known else None
+        multilabel = _training.is_multilabel(model)
         if classes is None and not _blocks.is_lazy(y):
-            classes = _training.unique_labels(y)
+            classes = _training.unique_labels(y, multilabel)
         if classes is None:
             target = blocks.only("y")
-            target = target.map("labels", _training.unique_labels, token="incremental")
+            target = target.map("labels", _training.unique_labels, multilabel, token="incremental")
             with stream(hoist(target, runner), runner, prefetch=self.prefetch) as computed:
                 classes = _training.merge_labels([block["labels"] for _, block in computed])
         if not _blocks.is_lazy(y):

@@ -71,9 +71,12 @@ def probe(model: Any, method: str, X: Any) -> Any:
 
 def _made_up(model: Any, X: Any) -> list[Any]:
     meta = meta_of(X)
+    names = getattr(model, "feature_names_in_", None)
+    if meta is not None and names is not None and set(names) == set(getattr(meta, "columns", ())):
+        # dask's meta may have the columns in another order than its blocks (get_dummies).
+        return [meta[list(names)]]
     if meta is not None:
         return [meta]
-    names = getattr(model, "feature_names_in_", None)
     if names is not None:
         import pandas as pd
 

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import is_classifier
+from sklearn.utils import get_tags
 from sklearn.utils.validation import _num_samples
 
 from incremental.exceptions import BlockError, describe
@@ -38,12 +40,36 @@ def needs_classes(estimator: Any) -> bool:
     return hasattr(inner, "partial_fit") and is_classifier(inner) and needs_classes(inner)
 
 
-def unique_labels(y: Any) -> Any:
-    """Return the sorted labels of y; for y of several outputs a list of them."""
-    y = np.asarray(y)
+def is_multilabel(estimator: Any) -> bool:
+    """Say whether columns of y are labels, each there or not, rather than outputs with labels."""
+    tags = get_tags(estimator)
+    return bool(
+        tags.classifier_tags
+        and tags.classifier_tags.multi_label
+        and not tags.target_tags.multi_output
+    )
+
+
+def unique_labels(y: Any, multilabel: bool = False) -> Any:
+    """Return the sorted labels of y; for y of several outputs a list of them.
+
+    Examples
+    --------
+    >>> unique_labels([[0, 5], [1, 5]])
+    [array([0, 1]), array([5])]
+    >>> unique_labels([[0, 1], [1, 1]], multilabel=True)
+    array([0, 1])
+    """
+    y = _as_array(y)
     if y.ndim == 2 and y.shape[1] > 1:
+        if multilabel:
+            return np.arange(y.shape[1])
         return [np.unique(column) for column in y.T]
     return np.unique(y)
+
+
+def _as_array(y: Any) -> Any:
+    return y if sp.issparse(y) else np.asarray(y)  # NumPy takes a sparse matrix for one value
 
 
 def merge_labels(parts: list[Any]) -> Any:
@@ -159,7 +185,7 @@ def check_labels(y: Any, classes: Any, number: int | None = None) -> None:
     """Refuse labels that are not in `classes`; name them and the rows that they are in."""
     if y is None:
         return
-    y = np.asarray(y)
+    y = _as_array(y)
     if y.ndim == 2 and y.shape[1] > 1:
         if isinstance(classes, list):
             for column, labels in zip(y.T, classes, strict=False):

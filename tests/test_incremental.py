@@ -26,7 +26,6 @@ from incremental import BlockError, Incremental
 
 from .conftest import Source, in_blocks, loop, same_state
 
-
 METHODS = (
     "predict predict_proba predict_log_proba decision_function transform inverse_transform "
     "score_samples fit_transform fit_predict score get_feature_names_out"

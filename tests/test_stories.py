@@ -3,6 +3,7 @@
 import dask
 import dask.dataframe as dd
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import SGDClassifier
@@ -86,17 +87,19 @@ def flights(path):
     frame = dd.read_parquet(path).dropna(subset=["arr_delay"])
     y = (frame.arr_delay > 15).astype(int)
     frame = frame.assign(hour=frame.sched_dep_time // 100, long=np.log(frame.distance))
-    frame = frame.categorize(columns=["carrier", "origin"])
-    numbers = frame[["hour", "dep_delay", "long", "month"]].astype(float)
-    X = dd.concat([dd.get_dummies(frame[["carrier", "origin"]]).astype(float), numbers], axis=1)
+    for name in ("carrier", "origin"):
+        labels = sorted(frame[name].unique().compute())
+        frame[name] = frame[name].astype(pd.CategoricalDtype(labels))
+    columns = ["carrier", "origin", "hour", "dep_delay", "long"]
+    X = dd.get_dummies(frame[columns], columns=["carrier", "origin"]).astype(float)
     train = frame.month != 12
     return X[train], y[train], X[~train], y[~train]
 
 
 def test_flights_from_parquet_are_learned_as_well_as_in_memory(flights_path):
     X, y, held_out, truth = flights(flights_path)
-    X = (X - X.mean()) / X.std()
-    held_out = (held_out - held_out.mean()) / held_out.std()
+    mean, std = X.mean(), X.std()
+    X, held_out = (X - mean) / std, (held_out - mean) / std
     model = Incremental(SGDClassifier(loss="log_loss", random_state=0)).fit(X, y)
     memory_X, memory_y, test_X, test_y = dask.compute(X, y, held_out, truth)
     assert len(memory_X) + len(test_X) == 327_346  # of 336,776 flights those that arrived
