@@ -93,9 +93,12 @@ def is_per_row(value: Any, X: Any) -> bool:
     """Say whether a fit parameter has a value for each row of X, and so is cut with it."""
     if is_lazy(value):
         return True
-    if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__len__"):
+    if isinstance(value, (str, bytes, dict)):
         return False
-    return n_rows(X) == _num_samples(value)
+    try:
+        return _num_samples(value) == n_rows(X)
+    except TypeError:  # a single value
+        return False
 
 
 def n_rows(data: Any) -> int | None:

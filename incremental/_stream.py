@@ -28,7 +28,11 @@ def hoist(blocks: Blocks, runner: Runner) -> Blocks:
     Values that depend on each other are computed one after the other, each in a pass of its own:
     in one graph the second would have to hold every source that it shares with the first.
     """
-    shared = trace(blocks.graph, blocks.keys).hoistable
+    shared: set[Key] = set()
+    draft = dict(blocks.graph)
+    while found := trace(draft, blocks.keys).hoistable:
+        shared |= found
+        draft.update((key, DataNode(key, None)) for key in found)
     if not shared:
         return blocks
     graph = dict(blocks.graph)

@@ -66,7 +66,7 @@ def trace(graph: Graph, blocks: Sequence[tuple[Key, ...]]) -> Trace:
     last_use: dict[Key, int] = {}
     is_source: dict[Key, bool] = {}  # at most one read is needed to compute it again
     paused: set[Key] = set()
-    overloaded: set[int] = set()
+    last_pause: dict[int, int] = {}
     lenders: dict[Key, int] = {}
     for i, keys in enumerate(blocks):
         own: list[Key] = []
@@ -89,7 +89,7 @@ def trace(graph: Graph, blocks: Sequence[tuple[Key, ...]]) -> Trace:
                 pause = i - last_use[key]
                 if pause > 1:
                     paused.add(key)
-                    overloaded.add(holder)
+                    last_pause[holder] = i
                 if pause <= PATIENCE or not is_source[key]:
                     stack.pop()
                     borrowed[key] = holder
@@ -113,7 +113,9 @@ def trace(graph: Graph, blocks: Sequence[tuple[Key, ...]]) -> Trace:
     result.hoistable = {
         key
         for key, holder in lenders.items()
-        if holder in overloaded and key not in paused and not is_source[key]
+        if key not in paused
+        and not is_source[key]
+        and last_use[key] >= last_pause.get(holder, len(blocks))
     }
     return result
 
@@ -249,7 +251,7 @@ def _starts(traced: Trace) -> Iterator[int]:
 
 
 def _warn_if_all_to_all(spans: Iterable[int], n_blocks: int) -> None:
-    n_held = sum(span >= n_blocks / 2 for span in spans)
+    n_held = sum(span >= max(2, n_blocks / 2) for span in spans)
     if n_held >= max(3, n_blocks / 2):
         warnings.warn(
             f"The blocks are mixed all to all: {n_held} values have to be held in memory until "

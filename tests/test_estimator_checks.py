@@ -125,7 +125,7 @@ def parameters():
             )
 
 
-@pytest.mark.parametrize(("estimator", "check"), parameters())
+@pytest.mark.parametrize(("estimator", "check"), list(parameters()))
 def test_wrapped_estimator_passes(estimator, check):
     check(estimator)
 

@@ -1,0 +1,184 @@
+"""Blocks are computed ahead, within bounds, and nothing is left behind."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+from dask.diagnostics import Profiler, ProgressBar
+from sklearn.linear_model import SGDClassifier
+from sklearn.preprocessing import StandardScaler
+
+from incremental import BlockError, Incremental
+
+from .conftest import Source, in_blocks, loop, same_state
+
+
+class Slow(StandardScaler):
+    """Waits for the loaders to be as far ahead as they may, then looks how far that is."""
+
+    source = None
+    ahead: list = []
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        time.sleep(0.02)
+        self.n_learned_ = getattr(self, "n_learned_", 0) + 1
+        self.ahead.append(sum(self.source.reads.values()) - self.n_learned_)
+        return super().partial_fit(X)
+
+
+@pytest.mark.parametrize("prefetch", [1, 2, 5])
+def test_no_more_than_prefetch_blocks_are_ahead(prefetch):
+    Slow.source, Slow.ahead = Source(30), []
+    Incremental(Slow(), prefetch=prefetch).fit(Slow.source.X)
+    assert max(Slow.ahead) == prefetch
+
+
+def test_blocks_are_computed_in_the_foreground_when_asked(source):
+    Incremental(StandardScaler(), prefetch=0).fit(source.X)
+    assert source.threads == {threading.current_thread()}
+
+
+def test_the_synchronous_scheduler_stays_in_one_thread(source):
+    with dask.config.set(scheduler="synchronous"):
+        Incremental(StandardScaler(), prefetch=5).fit(source.X - source.X.mean(0))
+    assert source.threads == {threading.current_thread()}
+
+
+def test_no_thread_outlives_fit():
+    before = set(threading.enumerate())
+    source = Source()
+    Incremental(StandardScaler()).fit(source.X)
+    with pytest.raises(BlockError):
+        Incremental(StandardScaler()).fit(Source(fail_at=3).X)
+    assert set(threading.enumerate()) <= before
+
+
+def test_an_error_ends_the_work_in_the_background():
+    source = Source(50, fail_at=3)
+    with pytest.raises(BlockError):
+        Incremental(StandardScaler(), prefetch=2).fit(source.X)
+    assert max(source.reads) <= 6
+
+
+class Interrupting(StandardScaler):
+    def partial_fit(self, X, y=None, sample_weight=None):
+        super().partial_fit(X)
+        if self.n_samples_seen_ == 60:
+            raise KeyboardInterrupt
+        return self
+
+
+def test_an_interrupt_leaves_no_thread():
+    before = set(threading.enumerate())
+    source = Source(50)
+    with pytest.raises(KeyboardInterrupt):
+        Incremental(Interrupting(), prefetch=2).fit(source.X)
+    assert set(threading.enumerate()) <= before
+    assert max(source.reads) <= 6
+
+
+def test_ctrl_c_waits_for_the_end_of_the_block(source):
+    import signal
+
+    class Pressed(StandardScaler):
+        def partial_fit(self, X, y=None, sample_weight=None):
+            if getattr(self, "n_samples_seen_", 0) == 40:
+                signal.raise_signal(signal.SIGINT)
+            return super().partial_fit(X)
+
+    model = Incremental(Pressed())
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(source.X)
+    assert model.n_samples_seen_ == 60
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_configured_pool_is_used_and_left_alone(source):
+    with ThreadPoolExecutor(2, thread_name_prefix="mine") as pool:
+        with dask.config.set(pool=pool):
+            Incremental(StandardScaler()).fit(source.X)
+        assert {thread.name.split("_")[0] for thread in source.threads} == {"mine"}
+        assert pool.submit(int).result() == 0
+
+
+def test_any_scheduler_function_is_used(source):
+    calls = []
+
+    def get(graph, keys, **kwargs):
+        calls.append(keys)
+        return dask.get(graph, keys, **kwargs)
+
+    with dask.config.set(scheduler=get):
+        model = Incremental(StandardScaler()).fit(source.X)
+    assert len(calls) == 10
+    assert same_state(model.estimator_, loop(StandardScaler(), in_blocks(source.X)))
+
+
+def test_local_diagnostics_see_the_tasks(source, capsys):
+    with Profiler() as profiler, ProgressBar():
+        Incremental(StandardScaler()).fit(source.X)
+    assert len(profiler.results) >= 10
+    assert "100% Completed" in capsys.readouterr().out
+
+
+def test_fits_in_several_threads_do_not_disturb_each_other(source):
+    results = [None] * 8
+
+    def run(i):
+        results[i] = Incremental(SGDClassifier(random_state=i), classes=[0, 1]).fit(
+            source.X, source.y
+        )
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    blocks = in_blocks(source.X, source.y)
+    for i, model in enumerate(results):
+        expected = loop(SGDClassifier(random_state=i), blocks, classes=[0, 1])
+        assert same_state(model.estimator_, expected)
+
+
+class Tracked(np.ndarray):
+    """An array whose blocks in memory are counted."""
+
+    alive = 0
+    most = 0
+    lock = threading.Lock()
+
+    @classmethod
+    def make(cls, i):
+        block = np.full((10, 2), float(i)).view(cls)
+        with cls.lock:
+            cls.alive += 1
+            cls.most = max(cls.most, cls.alive)
+        block.counted = True
+        return block
+
+    def __array_finalize__(self, other):
+        self.counted = False
+
+    def __del__(self):
+        if getattr(self, "counted", False):
+            with self.lock:
+                Tracked.alive -= 1
+
+
+@pytest.mark.parametrize("n_blocks", [20, 200])
+def test_blocks_are_let_go_as_soon_as_they_are_learned(n_blocks):
+    Tracked.alive = Tracked.most = 0
+    blocks = [dask.delayed(Tracked.make)(i) for i in range(n_blocks)]
+    Incremental(StandardScaler(), prefetch=3).fit(blocks)
+    assert Tracked.most <= 3 + 1
+    assert Tracked.alive == 0
+
+
+def test_ten_thousand_small_blocks_are_learned():
+    X = da.from_array(np.arange(20_000.0).reshape(-1, 2), chunks=(1, 2))
+    model = Incremental(StandardScaler()).fit(X)
+    assert model.n_samples_seen_ == 10_000

@@ -1,0 +1,182 @@
+"""Every source is read once, whatever lies between it and the blocks."""
+
+import dask
+import dask.array as da
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pytest
+from dask.array import PerformanceWarning
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from incremental._blocks import make_blocks
+from incremental._runner import open_runner
+from incremental._stream import hoist, stream
+from incremental._windows import trace, windows
+
+from .conftest import Source
+
+
+def computed(*data, prefetch=None, names=("y", "sample_weight")):
+    """Stream blocks of X and others and return them."""
+    X, *rest = data
+    blocks = make_blocks(X, None, dict(zip(names, rest, strict=False)))
+    with open_runner(blocks.collections) as runner:
+        blocks = hoist(blocks, runner)
+        with stream(blocks, runner, prefetch=prefetch) as stream_:
+            return [tuple(block.values()) for _, block in stream_]
+
+
+def plan(*data):
+    blocks = make_blocks(data[0], *data[1:2])
+    return windows(blocks.graph, blocks.keys, trace(blocks.graph, blocks.keys))
+
+
+def test_a_plain_array_has_a_window_for_each_block(source):
+    found = plan(source.X, source.y)
+    assert [list(window.blocks) for window in found] == [[i] for i in range(10)]
+    assert not any(window.inputs for window in found)
+
+
+def test_a_source_of_many_blocks_is_one_window(source):
+    found = plan(source.X.rechunk((5, 3)))
+    assert [len(window.blocks) for window in found] == [4] * 10
+
+
+def test_what_neighbours_share_is_a_window_of_its_own(source):
+    found = plan(da.overlap.overlap(source.X, {0: 1}, {0: "none"}))
+    # The last block needs no source that the one before it does not need.
+    assert [list(w.blocks) for w in found if w.blocks] == [*([i] for i in range(8)), [8, 9]]
+    assert sum(not w.blocks for w in found) == 9
+
+
+GRAPHS = {
+    "plain": (1, lambda X: X),
+    "elementwise": (1, lambda X: (X + 1) * 2),
+    "sliced": (1, lambda X: X[7:-9, ::2]),
+    "re-chunked to smaller": (1, lambda X: X.rechunk((5, -1))),
+    "re-chunked to larger": (1, lambda X: X.rechunk((60, -1))),
+    "re-chunked across": (1, lambda X: X.rechunk((13, -1))),
+    "concatenated": (1, lambda X: da.concatenate([X[:100], X[100:] * 2])),
+    "masked": (1, lambda X: X[X[:, 0] > 0.4]),
+    "overlapping": (1, lambda X: da.overlap.overlap(X, {0: 2}, {0: "reflect"})),
+    "cumulated": (1, lambda X: X.cumsum(0)),
+    "reduced": (2, lambda X: (X - X.mean(0)) / X.std(0)),
+    "reduced by parts": (
+        2,
+        lambda X: da.concatenate([X[:100] - X[:100].mean(0), X[100:] - X[100:].max(0)]),
+    ),
+    "reduced and overlapping": (
+        2,
+        lambda X: da.overlap.overlap(X - X.mean(0), {0: 1}, {0: "none"}),
+    ),
+    "reduced twice": (3, lambda X: _scaled_by_what_depends_on_the_mean(X)),
+    "every second": (1, lambda X: X[::2]),
+    "backwards": (1, lambda X: X[::-1]),
+}
+
+
+def _scaled_by_what_depends_on_the_mean(X):
+    centred = X - X.mean(0)
+    return centred / abs(centred).max(0)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
+def test_reads_stay_at_the_bound_and_blocks_are_those_of_compute(name, scheduler):
+    bound, make = GRAPHS[name]
+    source = Source()
+    X = make(source.X)
+    with dask.config.set(scheduler=scheduler):
+        blocks = computed(X, X[:, 0] * 2)
+    assert max(source.reads.values()) <= bound
+    whole = X.rechunk({1: -1})
+    expected = dask.compute(*whole.to_delayed().ravel(), scheduler="synchronous")
+    assert len(blocks) == len(expected)
+    for (x, y), block in zip(blocks, expected, strict=True):
+        assert np.array_equal(x, block)
+        assert np.array_equal(y, block[:, 0] * 2)
+
+
+def test_a_permutation_warns_and_reads_once(source):
+    X = source.X[np.random.default_rng(0).permutation(200)]
+    with pytest.warns(PerformanceWarning, match="mixed all to all: .*shuffle=True"):
+        blocks = computed(X)
+    assert set(source.reads.values()) == {1}
+    assert np.array_equal(np.concatenate([x for (x,) in blocks]), X.compute())
+
+
+def test_frames_of_one_csv_are_read_once(tmp_path):
+    pd.DataFrame({"a": range(40), "b": range(40)}).to_csv(tmp_path / "0.csv", index=False)
+    pd.DataFrame({"a": range(60), "b": range(60)}).to_csv(tmp_path / "1.csv", index=False)
+    rows = []
+    frame = dd.read_csv(
+        str(tmp_path / "*.csv"), converters={"a": lambda text: rows.append(text) or float(text)}
+    )
+    rows.clear()  # dask looks at the first lines
+    with dask.config.set(scheduler="threads"):
+        blocks = computed(frame[["a"]], frame.b * 2, frame.a / 2)
+    assert [len(x) for x, *_ in blocks] == [40, 60]
+    assert len(rows) == 100
+
+
+def test_zarr_and_hdf5_arrays_are_streamed(tmp_path):
+    import h5py
+    import zarr
+
+    values = np.random.default_rng(0).random((100, 3))
+    zarr.save_array(tmp_path / "x.zarr", values)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["x"] = values
+        for X in (
+            da.from_zarr(tmp_path / "x.zarr").rechunk((30, 3)),
+            da.from_array(file["x"], chunks=(30, 3)),
+        ):
+            assert np.array_equal(np.concatenate([x for (x,) in computed(X)]), values)
+
+
+def test_persisted_collections_are_streamed(source):
+    X, y = dask.persist(source.X, source.y)
+    source.reads.clear()
+    assert len(computed(X, y)) == 10
+    assert not source.reads
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_graph_gives_the_blocks_of_compute_in_order(data):
+    n_rows = data.draw(st.integers(1, 40))
+    rows = data.draw(_chunks(n_rows))
+    columns = data.draw(_chunks(4))
+    name = data.draw(st.sampled_from([n for n in GRAPHS if n not in ("sliced", "overlapping")]))
+    prefetch = data.draw(st.sampled_from([None, 0, 1, 3]))
+    scheduler = data.draw(st.sampled_from(["threads", "synchronous"]))
+    values = np.random.default_rng(0).random((n_rows, 4))
+    X = da.from_array(values, chunks=(rows, columns))
+    if name.startswith("reduced") or name == "concatenated":
+        X = da.concatenate([X] * 3)
+    if name in ("reduced and overlapping",):
+        X = X.rechunk((max(2, n_rows), columns))
+    X = GRAPHS[name][1](X) if name != "reduced by parts" else X - X.mean(0)
+    y = data.draw(st.sampled_from([X[:, 0], (X * 2)[:, -1]]))
+    if not any(np.isnan(X.shape)) and X.shape[0]:
+        y = y.rechunk(max(1, X.shape[0] // 2))
+    if not X.numblocks[0] or X.shape[0] == 0:
+        return
+    with dask.config.set(scheduler=scheduler):
+        blocks = computed(X, y, prefetch=prefetch)
+    expected_X, expected_y = dask.compute(X, y, scheduler="synchronous")
+    assert np.array_equal(np.concatenate([x for x, _ in blocks]), expected_X, equal_nan=True)
+    assert np.array_equal(np.concatenate([part for _, part in blocks]), expected_y, equal_nan=True)
+    if not any(np.isnan(X.shape)):
+        assert tuple(len(x) for x, _ in blocks) == X.chunks[0]
+
+
+def _chunks(n):
+    return st.lists(st.integers(1, n), min_size=0, max_size=6).map(lambda cuts: _from_cuts(cuts, n))
+
+
+def _from_cuts(cuts, n):
+    stops = sorted({*cuts, n})
+    return tuple(int(c) for c in np.diff([0, *stops]))
