@@ -25,8 +25,8 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from benchmarks._claims import Row, fastest, main
 from incremental import Incremental
 
-N_BLOCKS, N_ROWS, N_THREADS = 60, 1_000, 2
-FIT_SECONDS = 0.01
+N_BLOCKS, N_ROWS, N_THREADS = 150, 1_000, 2
+FIT_SECONDS = 0.007
 
 
 def work(rounds: int) -> None:
@@ -104,7 +104,7 @@ def run() -> list[Row]:
     waiting = lazy(load_waiting, 2 * FIT_SECONDS)
     all_loads = [(time.sleep, 2 * FIT_SECONDS)] * N_BLOCKS
     mine, naive, *bounds = fastest(
-        4,
+        3,
         lambda: ours(*waiting, rounds),
         lambda: loop(*waiting, rounds),
         lambda: without_order(N_THREADS, all_loads),
@@ -118,7 +118,7 @@ def run() -> list[Row]:
     everything = [(work, rounds)] * (3 * N_BLOCKS)
     loads = [(work, 2 * rounds)] * N_BLOCKS
     mine, *bounds = fastest(
-        4,
+        3,
         lambda: ours(*computing, rounds),
         lambda: without_order(N_THREADS + 1, everything),
         lambda: without_order(N_THREADS, loads),

@@ -43,7 +43,8 @@ def trace(graph: Graph, blocks: Sequence[tuple[Key, ...]]) -> Trace:
 
     A reduction over all blocks shows as a first block that owns the sources of all others.
     Holding them until their own block comes would hold the whole data, so the values that these
-    first blocks pass on to every later one (the mean, say) are marked as hoistable.
+    first blocks pass on to every later one (the mean, say) are marked as hoistable: those that are
+    needed for as long as the sources are.
 
     Notes
     -----
@@ -65,7 +66,6 @@ def trace(graph: Graph, blocks: Sequence[tuple[Key, ...]]) -> Trace:
     owner: dict[Key, int] = {}
     last_use: dict[Key, int] = {}
     is_source: dict[Key, bool] = {}  # at most one read is needed to compute it again
-    paused: set[Key] = set()
     last_pause: dict[int, int] = {}
     lenders: dict[Key, int] = {}
     for i, keys in enumerate(blocks):
@@ -88,7 +88,6 @@ def trace(graph: Graph, blocks: Sequence[tuple[Key, ...]]) -> Trace:
             if holder is not None:
                 pause = i - last_use[key]
                 if pause > 1:
-                    paused.add(key)
                     last_pause[holder] = i
                 if pause <= PATIENCE or not is_source[key]:
                     stack.pop()
@@ -113,9 +112,7 @@ def trace(graph: Graph, blocks: Sequence[tuple[Key, ...]]) -> Trace:
     result.hoistable = {
         key
         for key, holder in lenders.items()
-        if key not in paused
-        and not is_source[key]
-        and last_use[key] >= last_pause.get(holder, len(blocks))
+        if not is_source[key] and last_use[key] >= last_pause.get(holder, len(blocks))
     }
     return result
 
