@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import dask.array as da
@@ -14,7 +15,8 @@ from dask.core import flatten
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 from dask.task_spec import DataNode, GraphNode, Task, TaskRef
-from sklearn.utils import _safe_indexing
+
+# Private: the rows of whatever scikit-learn takes; used by most of its extensions.
 from sklearn.utils.validation import _num_samples
 
 from incremental._windows import Key
@@ -236,11 +238,11 @@ class _Slices(list):
 
 
 def _slices(data: Any, lengths: Sequence[int | None]) -> _Slices:
-    stops = np.cumsum(np.asarray(lengths, dtype=int))
-    return _Slices(
-        _safe_indexing(data, slice(int(stop - length), int(stop)))
-        for stop, length in zip(stops, lengths, strict=True)
-    )
+    stops = np.cumsum([0, *lengths])  # type: ignore[arg-type]
+    if hasattr(data, "tocsr"):
+        data = data.tocsr()
+    rows = getattr(data, "iloc", data)
+    return _Slices(rows[start:stop] for start, stop in pairwise(stops.tolist()))
 
 
 def _merge(columns: list[_Column]) -> tuple[dict[Key, GraphNode], list[list[Key]]]:

@@ -20,6 +20,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LinearRegression, SGDClassifier, SGDRegressor
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from incremental import BlockError, Incremental
@@ -420,7 +421,11 @@ def test_importing_brings_in_nothing_optional_that_scikit_learn_does_not():
 def test_imports_and_fits_where_nothing_optional_is_installed():
     code = f"""
 import sys
-sys.modules.update(dict.fromkeys({OPTIONAL}))  # importing one of them raises ImportError
+class NotInstalled:
+    def find_spec(self, name, *args):
+        if name.split(".")[0] in {OPTIONAL}:
+            raise ImportError(name)
+sys.meta_path.insert(0, NotInstalled())
 import numpy as np, dask.array as da
 from sklearn.linear_model import SGDClassifier
 from incremental import Incremental
@@ -450,3 +455,35 @@ def test_text_goes_through_a_stateless_vectoriser():
     hashed = Incremental(HashingVectorizer(n_features=8, alternate_sign=False)).transform(text)
     y = da.from_array(np.arange(12) % 2, chunks=4)
     assert model.fit(hashed, y).predict(hashed).compute().shape == (12,)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_columns_of_a_multilabel_y_are_the_classes(sparse):
+    X = da.random.default_rng(0).random((40, 4), chunks=(10, 4))
+    y = (X[:, :3] > 0.5).astype(int)
+    mlp = MLPClassifier(hidden_layer_sizes=3, random_state=0)
+    blocks = in_blocks(X, y)
+    model = Incremental(mlp).fit(X, y.map_blocks(sp.csr_matrix) if sparse else y)
+    assert model.classes_.tolist() == [0, 1, 2]
+    direct = loop(clone(mlp), blocks, classes=[0, 1, 2])
+    assert all(map(np.array_equal, model.coefs_, direct.coefs_))
+
+
+def test_array_likes_that_cannot_be_sliced_are_cut_to_blocks():
+    X = da.random.default_rng(0).random((40, 4), chunks=(10, 4))
+    y, weight = np.arange(40) % 2, np.arange(40.0)
+    y_like, weight_like = ArrayLike(y), ArrayLike(weight)
+    model = Incremental(sgd()).fit(X, y_like, sample_weight=weight_like)
+    assert same_state(
+        model.estimator_, Incremental(sgd()).fit(X, y, sample_weight=weight).estimator_
+    )
+
+
+class ArrayLike:
+    """What NumPy can convert, and nothing else."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.values, dtype=dtype)
