@@ -18,6 +18,10 @@ class RunningMean(RegressorMixin, BaseEstimator):
     n_seen_ = 0
     total_ = 0.0
 
+    def fit(self, X, y):
+        self.n_seen_, self.total_ = 0, 0.0
+        return self.partial_fit(X, y)
+
     def partial_fit(self, X, y):
         self.n_seen_ += len(X)
         self.total_ += y[0]

@@ -130,7 +130,7 @@ def _column(name: str, data: Any) -> _Column:
     if isinstance(data, da.Array):
         if data.ndim == 0:
             raise ValueError(f"{name} must have at least one dimension. Got a dask array of none.")
-        if data.ndim > 1:
+        if any(n > 1 for n in data.numblocks[1:]):
             data = data.rechunk(dict.fromkeys(range(1, data.ndim), -1))
         lengths = [None if np.isnan(n) else int(n) for n in data.chunks[0]]
         return _Column(name, data, len(lengths), lengths)
@@ -280,6 +280,8 @@ def _merge(columns: list[_Column]) -> tuple[dict[Key, GraphNode], list[list[Key]
 
 
 def _flat(graph: Any) -> dict[Key, GraphNode]:
+    if all(isinstance(task, GraphNode) for task in graph.values()):
+        return graph
     # Private: the only way to turn tuples of older layers into task specifications; to be replaced
     # by nothing once every layer of dask's is made of them.
     from dask._task_spec import convert_legacy_graph

@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from incremental import _blocks, _lazy, _scoring, _training
 from incremental._runner import open_runner
-from incremental._stream import hoist, stream
+from incremental._stream import plan, stream
 from incremental.exceptions import BlockError
 
 
@@ -231,10 +231,10 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
             else:
                 classes = None
             learner = _training.Learner(model, classes, whole, blocks.promise)
-            blocks = hoist(blocks, runner)
+            planned = plan(blocks, runner)
             for _ in range(n_passes):
                 try:
-                    learned = self._one_pass(learner, blocks, runner, interrupt)
+                    learned = self._one_pass(learner, planned, runner, interrupt)
                 except BlockError as error:
                     if lazy or error.__cause__ is None:
                         raise
@@ -247,9 +247,9 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
                 self.n_iter_ += 1
         return self
 
-    def _one_pass(self, learner, blocks, runner, interrupt) -> bool:
+    def _one_pass(self, learner, planned, runner, interrupt) -> bool:
         learned = False
-        with stream(blocks, runner, prefetch=self.prefetch) as computed:
+        with stream(planned, runner, prefetch=self.prefetch) as computed:
             for number, block in computed:
                 interrupt.learning = True
                 if learner.learn(number, block):
@@ -293,7 +293,7 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
         if classes is None:
             target = blocks.only("y")
             target = target.map("labels", _training.unique_labels, multilabel, token="incremental")
-            with stream(hoist(target, runner), runner, prefetch=self.prefetch) as computed:
+            with stream(plan(target, runner), runner, prefetch=self.prefetch) as computed:
                 classes = _training.merge_labels([block["labels"] for _, block in computed])
         if not _blocks.is_lazy(y):
             _training.check_labels(y, classes)
@@ -624,11 +624,11 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
         if not blocks.collections:
             return model.score(X, y, **params)
         with open_runner(blocks.collections) as runner:
-            blocks = hoist(blocks, runner)
+            planned = plan(blocks, runner)
             if not (is_classifier(model) or is_regressor(model)):
-                return _scoring.score_unsupervised(blocks, model, runner, self.prefetch, whole)
+                return _scoring.score_unsupervised(planned, model, runner, self.prefetch, whole)
             methods = _scoring.response_methods(model, None)
-            gathered = _scoring.gather(blocks, model, methods, runner, self.prefetch)
+            gathered = _scoring.gather(planned, model, methods, runner, self.prefetch)
         y = gathered.pop("y", None)
         weights = {name: gathered[name] for name in rows}
         return _scoring.answering(model, gathered).score(

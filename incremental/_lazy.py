@@ -46,7 +46,7 @@ def apply(model: Any, method: str, X: Any) -> Any:
     """
     if not is_lazy(X):
         return getattr(model, method)(X)
-    if isinstance(X, da.Array) and X.ndim > 1:
+    if isinstance(X, da.Array) and any(n > 1 for n in X.numblocks[1:]):
         X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
     example = probe(model, method, X)
     shared = dask.delayed(copy.deepcopy(model), name=f"model-{uuid.uuid4().hex}", traverse=False)

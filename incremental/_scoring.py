@@ -9,19 +9,18 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.decomposition import LatentDirichletAllocation
 
-from incremental._blocks import Blocks
 from incremental._runner import Runner
-from incremental._stream import stream
+from incremental._stream import Plan, stream
 from incremental._training import check_block
 from incremental.exceptions import BlockError
 
 RESPONSES = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
 
-def gather(blocks: Blocks, model: Any, methods: tuple[str, ...], runner: Runner, prefetch: Any):
+def gather(planned: Plan, model: Any, methods: tuple[str, ...], runner: Runner, prefetch: Any):
     """Read every block once; return its responses, and its values but for X, put together."""
     answered: dict[str, list[Any]] = {}
-    with stream(blocks, runner, prefetch=prefetch) as computed:
+    with stream(planned, runner, prefetch=prefetch) as computed:
         for number, block in computed:
             if check_block(number, block) == 0:
                 continue
@@ -83,7 +82,7 @@ def response_methods(model: Any, scorer: Any) -> tuple[str, ...]:
 
 
 def score_unsupervised(
-    blocks: Blocks, model: Any, runner: Runner, prefetch: Any, params: dict[str, Any]
+    planned: Plan, model: Any, runner: Runner, prefetch: Any, params: dict[str, Any]
 ) -> float:
     """Add up, or average over the rows, the scores of the blocks."""
     if isinstance(model, LatentDirichletAllocation):
@@ -93,7 +92,7 @@ def score_unsupervised(
         )
     total, n_rows = 0.0, 0
     average = hasattr(model, "score_samples")  # a mean log-likelihood; else a sum (an inertia)
-    with stream(blocks, runner, prefetch=prefetch) as computed:
+    with stream(planned, runner, prefetch=prefetch) as computed:
         for number, block in computed:
             n = check_block(number, block)
             if n:

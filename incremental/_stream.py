@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -20,8 +20,19 @@ from incremental._windows import Key, Window, cull, stages, trace, windows
 from incremental.exceptions import BlockError, describe
 
 
-def hoist(blocks: Blocks, runner: Runner) -> Blocks:
-    """Compute what all blocks need of all blocks (a mean) once, and put its value in its place.
+@dataclass
+class Plan:
+    """Blocks and the windows that compute them; good for any number of passes."""
+
+    blocks: Blocks
+    windows: list[Window]
+
+
+def plan(blocks: Blocks, runner: Runner) -> Plan:
+    """Cut the graph of `blocks` into windows.
+
+    What all blocks need of all blocks (a mean) is computed here, once, and its value put in its
+    place.
 
     Notes
     -----
@@ -29,22 +40,24 @@ def hoist(blocks: Blocks, runner: Runner) -> Blocks:
     in one graph the second would have to hold every source that it shares with the first.
     """
     shared: set[Key] = set()
-    draft = dict(blocks.graph)
-    while found := trace(draft, blocks.keys).hoistable:
-        shared |= found
-        draft.update((key, DataNode(key, None)) for key in found)
-    if not shared:
-        return blocks
-    graph = dict(blocks.graph)
-    for keys in stages(graph, shared):
-        values = runner.get(cull(graph, keys), keys)
-        graph.update((key, DataNode(key, value)) for key, value in zip(keys, values, strict=True))
-    return replace(blocks, graph=graph)
+    traced = trace(blocks.graph, blocks.keys)
+    if traced.hoistable:
+        graph = dict(blocks.graph)
+        while found := traced.hoistable:
+            shared |= found
+            graph.update((key, DataNode(key, None)) for key in found)
+            traced = trace(graph, blocks.keys)
+        graph = dict(blocks.graph)
+        for keys in stages(graph, shared):
+            values = runner.get(cull(graph, keys), keys)
+            graph.update((k, DataNode(k, value)) for k, value in zip(keys, values, strict=True))
+        blocks = replace(blocks, graph=graph)
+    return Plan(blocks, windows(blocks.graph, blocks.keys, traced))
 
 
 @contextmanager
 def stream(
-    blocks: Blocks,
+    planned: Plan,
     runner: Runner,
     *,
     prefetch: int | None = None,
@@ -54,7 +67,7 @@ def stream(
 
     Parameters
     ----------
-    blocks : Blocks
+    planned : Plan
         What to compute, in this order.
     runner : Runner
         Where to compute it.
@@ -76,7 +89,7 @@ def stream(
     When the context is left, however it is left, waiting work is cancelled and running work ends
     with its current task.
     """
-    plan = windows(blocks.graph, blocks.keys, trace(blocks.graph, blocks.keys))
+    blocks = planned.blocks
     watch = (
         Watch(cull(blocks.graph, [k for b in blocks.keys for k in b])) if Callback.active else None
     )
@@ -85,7 +98,7 @@ def stream(
     ahead = _Ahead(runner, prefetch if runner.pool is not None else 0, watch)
     failed = True
     try:
-        yield _hand_over(blocks, plan, ahead, numbers or range(len(blocks)))
+        yield _hand_over(planned, ahead, numbers or range(len(blocks)))
         failed = False
     finally:
         ahead.close()
@@ -94,10 +107,10 @@ def stream(
 
 
 def _hand_over(
-    blocks: Blocks, plan: list[Window], ahead: _Ahead, numbers: Sequence[int]
+    planned: Plan, ahead: _Ahead, numbers: Sequence[int]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    waiting = deque(plan)
-    del plan
+    blocks = planned.blocks
+    waiting = deque(planned.windows)
     while True:
         ahead.fill(waiting)
         if not ahead.running:
@@ -163,7 +176,7 @@ class _Ahead:
             if not self._users[lender]:
                 del self._carried[lender], self._users[lender]
         job = partial(self._compute, window, inputs)
-        if self.prefetch:
+        if self.prefetch and not window.is_computed:
             return self.runner.submit(job)
         return _Later(job) if window.blocks else _now(job)
 

@@ -186,6 +186,11 @@ class Window:
     #: How many later windows take values from it.
     n_users: int = 0
 
+    @property
+    def is_computed(self) -> bool:
+        """Say whether all its values are in memory already."""
+        return not self.inputs and all(isinstance(t, DataNode) for t in self.tasks.values())
+
 
 def windows(graph: Graph, blocks: Sequence[tuple[Key, ...]], traced: Trace) -> list[Window]:
     """Cut `graph` into windows, in the order of the blocks.
@@ -228,12 +233,12 @@ def windows(graph: Graph, blocks: Sequence[tuple[Key, ...]], traced: Trace) -> l
     for w, (start, stop) in enumerate(pairwise(starts)):
         tasks = {key: graph[key] for own in traced.owned[start:stop] for key in own}
         outputs = {key for block in blocks[start:stop] for key in block}
-        for key in [key for key in tasks if key in lent.get(w, ())]:
+        for key in [key for key in tasks if key in lent[w]] if w in lent else ():
             result.append(_split_off(key, tasks, outputs, producer))
         inputs = _inputs(tasks, outputs, producer)
         result.append(Window(tasks, inputs, outputs, range(start, stop)))
     for window in result:
-        for lender in set(window.inputs.values()):
+        for lender in set(window.inputs.values()) if window.inputs else ():
             lender.n_users += 1
     return result
 

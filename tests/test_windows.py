@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from incremental._blocks import make_blocks
 from incremental._runner import open_runner
-from incremental._stream import hoist, stream
+from incremental._stream import plan, stream
 from incremental._windows import trace, windows
 
 from .conftest import Source
@@ -23,29 +23,29 @@ def computed(*data, prefetch=None, names=("y", "sample_weight")):
     X, *rest = data
     blocks = make_blocks(X, None, dict(zip(names, rest, strict=False)))
     with open_runner(blocks.collections) as runner:
-        blocks = hoist(blocks, runner)
-        with stream(blocks, runner, prefetch=prefetch) as stream_:
+        planned = plan(blocks, runner)
+        with stream(planned, runner, prefetch=prefetch) as stream_:
             return [tuple(block.values()) for _, block in stream_]
 
 
-def plan(*data):
+def cut(*data):
     blocks = make_blocks(data[0], *data[1:2])
     return windows(blocks.graph, blocks.keys, trace(blocks.graph, blocks.keys))
 
 
 def test_a_plain_array_has_a_window_for_each_block(source):
-    found = plan(source.X, source.y)
+    found = cut(source.X, source.y)
     assert [list(window.blocks) for window in found] == [[i] for i in range(10)]
     assert not any(window.inputs for window in found)
 
 
 def test_a_source_of_many_blocks_is_one_window(source):
-    found = plan(source.X.rechunk((5, 3)))
+    found = cut(source.X.rechunk((5, 3)))
     assert [len(window.blocks) for window in found] == [4] * 10
 
 
 def test_what_neighbours_share_is_a_window_of_its_own(source):
-    found = plan(da.overlap.overlap(source.X, {0: 1}, {0: "none"}))
+    found = cut(da.overlap.overlap(source.X, {0: 1}, {0: "none"}))
     # The last block needs no source that the one before it does not need.
     assert [list(w.blocks) for w in found if w.blocks] == [*([i] for i in range(8)), [8, 9]]
     assert sum(not w.blocks for w in found) == 9
