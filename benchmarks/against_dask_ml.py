@@ -30,8 +30,7 @@ def measure(package: str, n_blocks: str) -> dict[str, Any]:
         options = {"shuffle_blocks": False, "assume_equal_chunks": True}
 
     def fit(n_blocks: int):
-        rows = np.random.default_rng(0).random((n_blocks * N_ROWS, 5))
-        X = da.from_array(rows, chunks=(N_ROWS, -1))
+        X = da.arange(n_blocks * N_ROWS, chunks=N_ROWS, dtype=float)[:, None] + np.zeros(5)
         return Incremental(RunningMean(), **options).fit(X, X[:, 0])
 
     fit(3)

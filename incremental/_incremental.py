@@ -6,11 +6,13 @@ import copy
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier, is_regressor
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state, check_scalar, get_tags
 from sklearn.utils.metaestimators import available_if
 
 from incremental import _blocks, _lazy, _scoring, _training
+from incremental._callbacks import Task
 from incremental._runner import open_runner
 from incremental._stream import plan, stream
 from incremental.exceptions import BlockError
@@ -24,7 +26,7 @@ def _has(method: str):
     return check
 
 
-class Incremental(MetaEstimatorMixin, BaseEstimator):
+class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """Train an estimator with ``partial_fit`` on data larger than memory.
 
     Dask computes the blocks of the data, several at once and ahead of the model; the wrapped
@@ -40,12 +42,19 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
         pass over y alone.  Only used by classifiers.
     max_iter : int, default=1
         Number of passes over the data that `fit` makes.
+    batch_size : int, default=None
+        Rows that one ``partial_fit`` gets, at most: larger blocks are split into nearly equal
+        batches, smaller ones put together.  None gives it each block as it is.
+    shuffle : bool, default=False
+        Learn the blocks, and the rows within each, in another order in every pass.  False keeps
+        the order of the data.
     prefetch : int, default=None
         At most so many blocks are computed, or being computed, ahead of the one that is being
         learned.  None means two more than dask has workers; 0 computes each block in the
         foreground when its turn has come.
     random_state : int, RandomState instance or None, default=None
-        Given to the wrapped estimator where its own ``random_state`` is None.  None leaves it.
+        Draws the orders of `shuffle`; the same integer gives the same model on every scheduler.
+        Also given to the wrapped estimator where its own ``random_state`` is None; None leaves it.
 
     Attributes
     ----------
@@ -73,11 +82,17 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
     along columns are put together, y and the others are cut like X.  Blocks without rows are
     skipped.
 
-    *Order.*  Blocks are learned in the order of the data.
+    *Order.*  Blocks are learned in the order of the data unless `shuffle` is set.  Shuffling moves
+    whole blocks and the rows within each, but no row to another block; where one source holds
+    several blocks, these stay together, so that it is still read once.
 
     *Memory.*  At most `prefetch` blocks wait or are being computed while one is learned.  Each
     block is computed once per pass; what all blocks need of all blocks, the mean in
     ``X - X.mean(0)``, is computed once before, which reads the data one more time.
+
+    *Callbacks.*  ``set_callbacks`` takes scikit-learn's callbacks.  A fit has a task for each pass,
+    and a pass one for each block; a hook that asks to stop after a block ends the pass, after a
+    pass the fit.
 
     *Interrupting.*  Ctrl-C takes effect after the block that is being learned.
 
@@ -94,15 +109,28 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
     True
     """
 
-    def __init__(self, estimator, *, classes=None, max_iter=1, prefetch=None, random_state=None):
+    def __init__(
+        self,
+        estimator,
+        *,
+        classes=None,
+        max_iter=1,
+        batch_size=None,
+        shuffle=False,
+        prefetch=None,
+        random_state=None,
+    ):
         self.estimator = estimator
         self.classes = classes
         self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.shuffle = shuffle
         self.prefetch = prefetch
         self.random_state = random_state
 
     # Training
 
+    @with_callbacks
     def fit(self, X, y=None, **fit_params):
         """Forget what was learned and make `max_iter` passes over the data.
 
@@ -137,9 +165,10 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
         """
         self._check_params()
         model = clone(self.estimator)
-        self._seed_model(model)
-        return self._learn(model, X, y, fit_params, n_passes=self.max_iter, restart=True)
+        seed = self._draw_seeds(model)
+        return self._learn(model, seed, X, y, fit_params, n_passes=self.max_iter)
 
+    @with_callbacks
     def partial_fit(self, X, y=None, **fit_params):
         """Go on learning: make one pass over the data.
 
@@ -173,10 +202,10 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
         """
         self._check_params()
         if hasattr(self, "estimator_"):
-            return self._learn(self.estimator_, X, y, fit_params, n_passes=1, restart=False)
+            return self._learn(self.estimator_, self._seed, X, y, fit_params, n_passes=1)
         model = clone(self.estimator)
-        self._seed_model(model)
-        return self._learn(model, X, y, fit_params, n_passes=1, restart=True)
+        seed = self._draw_seeds(model)
+        return self._learn(model, seed, X, y, fit_params, n_passes=1)
 
     def _check_params(self) -> None:
         estimator = self.estimator
@@ -197,21 +226,23 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
                 "SGDRegressor, MiniBatchKMeans, IncrementalPCA and others do."
             )
         check_scalar(self.max_iter, "max_iter", (int, np.integer), min_val=1)
+        if self.batch_size is not None:
+            check_scalar(self.batch_size, "batch_size", (int, np.integer), min_val=1)
         if self.prefetch is not None:
             check_scalar(self.prefetch, "prefetch", (int, np.integer), min_val=0)
 
-    def _seed_model(self, model) -> None:
-        if self.random_state is None:
-            return
+    def _draw_seeds(self, model) -> int:
+        """Seed a new model, and return the seed of the orders that it will see."""
         random_state = check_random_state(self.random_state)
-        seeds = {
-            name: int(random_state.randint(np.iinfo(np.int32).max))
-            for name, value in sorted(model.get_params(deep=True).items(), key=lambda item: item[0])
-            if value is None and (name == "random_state" or name.endswith("__random_state"))
-        }
-        model.set_params(**seeds)
+        seed, *_ = random_state.randint(np.iinfo(np.int32).max, size=1).tolist()
+        if self.random_state is not None:
+            names = (name for name, value in model.get_params().items() if value is None)
+            for name in sorted(names):
+                if name == "random_state" or name.endswith("__random_state"):
+                    model.set_params(**{name: random_state.randint(np.iinfo(np.int32).max)})
+        return seed
 
-    def _learn(self, model, X, y, fit_params, *, n_passes: int, restart: bool):
+    def _learn(self, model, seed, X, y, fit_params, *, n_passes: int):
         fit_params = dict(fit_params)
         classes = fit_params.pop("classes", None)
         classes = self.classes if classes is None else classes
@@ -227,14 +258,18 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
         lazy = bool(blocks.collections)
         with open_runner(blocks.collections) as runner, _training.whole_blocks() as interrupt:
             if _training.needs_classes(model):
-                classes = self._find_classes(model, classes, y, blocks, runner, restart)
+                classes = self._find_classes(model, classes, y, blocks, runner)
             else:
                 classes = None
-            learner = _training.Learner(model, classes, whole, blocks.promise)
+            learner = _training.Learner(
+                model, seed, classes, whole, blocks.promise, self.batch_size
+            )
             planned = plan(blocks, runner)
+            fit_task = Task.root(self, learner, n_passes, X, y, rows)
             for _ in range(n_passes):
+                pass_task = fit_task.begin("pass", len(blocks), X, y, rows)
                 try:
-                    learned = self._one_pass(learner, planned, runner, interrupt)
+                    learned = self._one_pass(learner, planned, runner, interrupt, pass_task)
                 except BlockError as error:
                     if lazy or error.__cause__ is None:
                         raise
@@ -245,22 +280,40 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
                         "of 1 is required."
                     )
                 self.n_iter_ += 1
+                if pass_task.end():
+                    break
+            fit_task.end()
         return self
 
-    def _one_pass(self, learner, planned, runner, interrupt) -> bool:
-        learned = False
-        with stream(planned, runner, prefetch=self.prefetch) as computed:
-            for number, block in computed:
-                interrupt.learning = True
-                if learner.learn(number, block):
-                    learned = True
-                    if getattr(self, "estimator_", None) is not learner.model:
-                        self.estimator_ = learner.model
-                        self.n_iter_ = 0
-                del block
-                interrupt.learning = False
-                interrupt.check()
+    def _one_pass(self, learner, planned, runner, interrupt, pass_task) -> bool:
+        learned, number, seed, numbers = False, -1, None, None
+        if self.shuffle:
+            seed = [learner.seed, self.n_iter_ if self._model is learner.model else 0]
+            planned, numbers = planned.shuffled(np.random.default_rng(seed))
+        with stream(planned, runner, prefetch=self.prefetch, numbers=numbers) as computed:
+            try:
+                for number, block in computed:
+                    block_task = pass_task.begin("block", 0, **block)
+                    interrupt.learning = True
+                    learned = learner.learn(number, block, seed) or learned
+                    self._adopt(learner)
+                    del block
+                    interrupt.learning = False
+                    interrupt.check()
+                    if block_task.end():
+                        break
+            finally:
+                # Also what came before an error is learned, so that only the rest is to be done.
+                learner.finish(number + 1)
+                self._adopt(learner)
         return learned
+
+    def _adopt(self, learner) -> None:
+        """Make the model that has learned something the model."""
+        if learner.n_batches and self.__dict__.get("estimator_") is not learner.model:
+            self.estimator_ = learner.model
+            self._seed = learner.seed
+            self.n_iter_ = 0
 
     def _check_rows(self, X, fit_params, rows) -> None:
         weight = fit_params.get("sample_weight")
@@ -278,11 +331,11 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
             f"{np.shape(weight)[0] if np.ndim(weight) else weight!r} instead."
         )
 
-    def _find_classes(self, model, classes, y, blocks, runner, restart):
+    def _find_classes(self, model, classes, y, blocks, runner):
         if classes is not None:
             if not isinstance(classes, list) or not classes or not np.ndim(classes[0]):
                 classes = _check_classes(classes, y)
-        elif not restart and hasattr(model, "classes_"):
+        elif hasattr(model, "classes_"):  # it has learned before
             classes = model.classes_
         elif getattr(y, "dtype", None) is not None and str(y.dtype) == "category":
             known = getattr(y.cat, "known", True)
@@ -309,6 +362,12 @@ class Incremental(MetaEstimatorMixin, BaseEstimator):
         if name.endswith("_") and not name.startswith("_") and "estimator_" in self.__dict__:
             return getattr(self.estimator_, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __getstate__(self):
+        # What belongs to a running fit stays with it: a callback may save the model half-way.
+        state = super().__getstate__()
+        running = "_callback_fit_ctx", "_skl_callbacks_to_teardown", "_parent_callback_ctx"
+        return {name: value for name, value in state.items() if name not in running}
 
     def __dir__(self):
         learned = [n for n in dir(self._model) if n.endswith("_") and not n.startswith("_")]

@@ -6,9 +6,9 @@ import copy
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.decomposition import LatentDirichletAllocation
 
+from incremental._batches import concatenate
 from incremental._runner import Runner
 from incremental._stream import Plan, stream
 from incremental._training import check_block
@@ -30,22 +30,7 @@ def gather(planned: Plan, model: Any, methods: tuple[str, ...], runner: Runner, 
             for name, value in block.items():
                 answered.setdefault(name, []).append(value)
             del X, block
-    return {name: _concatenate(parts) for name, parts in answered.items()}
-
-
-def _concatenate(parts: list[Any]) -> Any:
-    first = parts[0]
-    if isinstance(first, list) and hasattr(first[0], "shape"):  # one array for each output
-        return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
-    if isinstance(first, list):
-        return [value for part in parts for value in part]
-    if sp.issparse(first):
-        return sp.vstack(parts)
-    if hasattr(first, "iloc"):
-        import pandas as pd
-
-        return pd.concat(parts)
-    return np.concatenate(parts)
+    return {name: concatenate(parts) for name, parts in answered.items()}
 
 
 def rows_like(y: Any) -> np.ndarray:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 from dask.callbacks import Callback
 from dask.task_spec import DataNode
 
@@ -26,6 +27,20 @@ class Plan:
 
     blocks: Blocks
     windows: list[Window]
+
+    def shuffled(self, rng: np.random.Generator) -> tuple[Plan, list[int]]:
+        """Return a plan of the same blocks in another order, and their former positions.
+
+        Blocks of one window stay together, so that their source is still read once.
+        """
+        groups = [list(window.blocks) for window in self.windows if window.blocks]
+        order: list[int] = []
+        for i in rng.permutation(len(groups)):
+            order.extend(rng.permutation(groups[i]).tolist())
+        blocks = self.blocks.take(order)
+        return Plan(
+            blocks, windows(blocks.graph, blocks.keys, trace(blocks.graph, blocks.keys))
+        ), order
 
 
 def plan(blocks: Blocks, runner: Runner) -> Plan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from sklearn.base import is_classifier
 from sklearn.utils import get_tags
 from sklearn.utils.validation import _num_samples
 
+from incremental._batches import Batches, Block, n_rows, shuffled
 from incremental.exceptions import BlockError, describe
 
 
@@ -92,48 +93,80 @@ class Learner:
     ----------
     model : estimator
         Learns in place.
+    seed : int
+        Draws the orders that the model sees, for as long as it learns.
     classes : ndarray, list of ndarray or None
         Given to the first ``partial_fit``.
     params : dict
         Given to every ``partial_fit``.
     promise : tuple or None
         The shape (but for the rows) and the dtype of a block of X.
+    batch_size : int or None
+        Rows that one ``partial_fit`` gets, at most; None gives it whole blocks.
     """
 
-    def __init__(self, model: Any, classes: Any, params: dict[str, Any], promise: Any = None):
+    def __init__(
+        self,
+        model: Any,
+        seed: int,
+        classes: Any,
+        params: dict[str, Any],
+        promise: Any = None,
+        batch_size: int | None = None,
+    ):
         self.model = model
+        self.seed = seed
         self.classes = classes
         self.params = dict(params)
         self.promise = promise
+        self.n_batches = 0
+        self._batches = Batches(batch_size)
         if classes is not None:
             self.params["classes"] = classes
 
-    def learn(self, number: int, block: dict[str, Any]) -> bool:
+    def learn(self, number: int, block: Block, seed: Sequence[int] | None = None) -> bool:
         """Learn from one block; return False if it has no rows.
+
+        Parameters
+        ----------
+        number : int
+            What to call the block in an error.
+        block : dict
+            Its values by name.
+        seed : sequence of int, default=None
+            Learn the rows in an order drawn from it; None keeps the order.
 
         Raises
         ------
         BlockError
             If the block is not what it has to be, or if the estimator refuses it.
         """
-        n_rows = check_block(number, block, self.promise)
-        if n_rows == 0:
+        if check_block(number, block, self.promise) == 0:
             return False
         if self.classes is not None:
             check_labels(block.get("y"), self.classes, number)
-        rest = {name: value for name, value in block.items() if name not in ("X", "y")}
-        try:
-            if "y" in block:
-                self.model.partial_fit(block["X"], block["y"], **rest, **self.params)
-            else:
-                self.model.partial_fit(block["X"], **rest, **self.params)
-        except Exception as error:
-            raise BlockError(
-                f"Block {number} ({n_rows} rows) could not be learned by "
-                f"{type(self.model).__name__}: {describe(error)}",
-                number,
-            ) from error
+        if seed is not None:
+            block = shuffled(block, np.random.default_rng([*seed, number]))
+        self._learn_batches(number, self._batches.add(block))
         return True
+
+    def finish(self, number: int) -> None:
+        """Learn what waits for more rows, up to the block before `number`."""
+        self._learn_batches(number - 1, self._batches.rest())
+
+    def _learn_batches(self, number: int, batches: list[Block]) -> None:
+        for batch in batches:
+            data = {name: value for name, value in batch.items() if name != "y"}
+            target = (batch["y"],) if "y" in batch else ()
+            try:
+                self.model.partial_fit(data.pop("X"), *target, **data, **self.params)
+            except Exception as error:
+                raise BlockError(
+                    f"Block {number} ({n_rows(batch)} rows) could not be learned by "
+                    f"{type(self.model).__name__}: {describe(error)}",
+                    number,
+                ) from error
+            self.n_batches += 1
 
 
 def check_block(number: int, block: dict[str, Any], promise: Any = None) -> int:
@@ -148,16 +181,16 @@ def check_block(number: int, block: dict[str, Any], promise: Any = None) -> int:
                 f"list. Got {type(value).__name__} instead; check what its loader returns.",
                 number,
             ) from error
-    n_rows = lengths["X"]
+    n = lengths["X"]
     for name, length in lengths.items():
-        if length != n_rows:
+        if length != n:
             raise BlockError(
-                f"X and {name} must have the same number of rows in every block. Got {n_rows} rows "
+                f"X and {name} must have the same number of rows in every block. Got {n} rows "
                 f"of X and {length} of {name} in block {number}.",
                 number,
             )
     X = block["X"]
-    if promise is not None and n_rows and hasattr(X, "shape"):
+    if promise is not None and n and hasattr(X, "shape"):
         shape, dtype = promise
         if tuple(X.shape[1:]) != tuple(shape):
             raise BlockError(
@@ -173,7 +206,7 @@ def check_block(number: int, block: dict[str, Any], promise: Any = None) -> int:
                 "from_delayed.",
                 number,
             )
-    return n_rows
+    return n
 
 
 def _harmless(found: np.dtype, promised: np.dtype) -> bool:

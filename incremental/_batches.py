@@ -1,0 +1,147 @@
+"""Rows of blocks: put together, cut, and put in another order."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+# Private: the rows of whatever scikit-learn takes; used by most of its extensions.
+from sklearn.utils.validation import _num_samples
+
+Block = dict[str, Any]
+
+
+def n_rows(block: Block) -> int:
+    """Return the number of rows of a block."""
+    return _num_samples(block["X"])
+
+
+def rows(values: Any, which: Any) -> Any:
+    """Return rows of an array, a frame, a sparse matrix or a list; a view where `which` is a slice.
+
+    Examples
+    --------
+    >>> rows(["a", "b", "c"], slice(1, 3)), rows(["a", "b"], np.array([1, 0]))
+    (['b', 'c'], ['b', 'a'])
+    """
+    if hasattr(values, "iloc"):
+        return values.iloc[which]
+    if isinstance(values, (list, tuple)):
+        return values[which] if isinstance(which, slice) else [values[i] for i in which]
+    if hasattr(values, "tocsr"):
+        return values.tocsr()[which]
+    return values[which]
+
+
+def concatenate(parts: list[Any]) -> Any:
+    """Put values of several blocks together, as what they are.
+
+    Examples
+    --------
+    >>> concatenate([["a"], ["b", "c"]])
+    ['a', 'b', 'c']
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    if isinstance(first, list) and hasattr(first[0], "shape"):  # one array for each output
+        return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+    if isinstance(first, list):
+        return [value for part in parts for value in part]
+    if sp.issparse(first):
+        return sp.vstack(parts, format="csr")
+    if hasattr(first, "iloc"):
+        import pandas as pd
+
+        return pd.concat(parts)
+    return np.concatenate(parts)
+
+
+def shuffled(block: Block, rng: np.random.Generator) -> Block:
+    """Return a block with its rows in another order."""
+    order = rng.permutation(n_rows(block))
+    return {name: rows(values, order) for name, values in block.items()}
+
+
+def split(block: Block, batch_size: int) -> list[Block]:
+    """Cut a block into nearly equal batches of at most `batch_size` rows.
+
+    Examples
+    --------
+    >>> [batch["X"] for batch in split({"X": [1, 2, 3, 4, 5]}, 4)]
+    [[1, 2, 3], [4, 5]]
+    """
+    n = n_rows(block)
+    n_batches = -(-n // batch_size)
+    if n_batches == 1:
+        return [block]
+    small, larger = divmod(n, n_batches)
+    stops = np.cumsum([0] + [small + 1] * larger + [small] * (n_batches - larger)).tolist()
+    return [
+        {name: rows(values, slice(start, stop)) for name, values in block.items()}
+        for start, stop in pairwise(stops)
+    ]
+
+
+class Batches:
+    """Blocks in, batches of nearly equal size out.
+
+    Large blocks are split; small ones wait until they are `batch_size` rows together.  What waits
+    at the end joins the batch before it if it is less than half of one, so that no batch is a tiny
+    remainder, unless all the data are.
+
+    Parameters
+    ----------
+    batch_size : int or None
+        Rows of a batch, at most; None leaves the blocks as they are.
+
+    Examples
+    --------
+    >>> batches = Batches(4)
+    >>> [batch["X"] for x in ([1, 2], [3], [4, 5, 6], [7]) for batch in batches.add({"X": x})]
+    [[1, 2, 3]]
+    >>> [batch["X"] for batch in batches.rest()]
+    [[4, 5, 6, 7]]
+    """
+
+    def __init__(self, batch_size: int | None):
+        self.batch_size = batch_size
+        self._full: list[Block] = []  # fits one batch, or is larger than one
+        self._waiting: list[Block] = []
+
+    def add(self, block: Block) -> list[Block]:
+        """Take a block and return the batches that are ready."""
+        if self.batch_size is None:
+            return [block]
+        ready: list[Block] = []
+        waiting = self._size(self._waiting)
+        if waiting + n_rows(block) > self.batch_size <= 2 * waiting:
+            ready = self._release(self._full)
+            self._full, self._waiting = self._waiting, []
+        self._waiting.append(block)
+        if self._size(self._waiting) >= self.batch_size:
+            ready += self._release(self._full)
+            self._full, self._waiting = self._waiting, []
+        return ready
+
+    def rest(self) -> list[Block]:
+        """Return the last batches."""
+        full, waiting = self._full, self._waiting
+        self._full, self._waiting = [], []
+        if 2 * self._size(waiting) < (self.batch_size or 0):
+            return self._release([*full, *waiting])
+        return [*self._release(full), *self._release(waiting)]
+
+    @staticmethod
+    def _size(blocks: list[Block]) -> int:
+        return sum(map(n_rows, blocks))
+
+    def _release(self, blocks: list[Block]) -> list[Block]:
+        if not blocks or self.batch_size is None:
+            return []
+        names = blocks[0]
+        together = {name: concatenate([block[name] for block in blocks]) for name in names}
+        return split(together, self.batch_size)

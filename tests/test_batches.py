@@ -1,0 +1,136 @@
+"""Every row is in one batch, none of them tiny."""
+
+from itertools import pairwise
+
+import dask.array as da
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.decomposition import IncrementalPCA
+from sklearn.linear_model import SGDClassifier
+from sklearn.preprocessing import StandardScaler
+
+from incremental import Incremental
+from incremental._batches import Batches, split
+
+from .conftest import loop, same_state
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=20), st.integers(1, 60))
+def test_every_row_is_in_one_batch_whatever_the_blocks(sizes, batch_size):
+    stops = np.cumsum([0, *sizes])
+    blocks = [np.arange(a, b) for a, b in pairwise(stops)]
+    batches = Batches(batch_size)
+    found = [b["X"] for block in blocks for b in batches.add({"X": block})]
+    found += [b["X"] for b in batches.rest()]
+    assert np.array_equal(np.concatenate(found), np.arange(stops[-1]))
+    assert max(map(len, found)) <= batch_size
+    assert min(map(len, found)) >= min(batch_size / 3, stops[-1])
+
+
+def test_a_large_block_is_split_into_views():
+    block = np.arange(10)
+    parts = split({"X": block}, 4)
+    assert [len(part["X"]) for part in parts] == [4, 3, 3]
+    assert all(part["X"].base is block for part in parts)
+
+
+@pytest.mark.parametrize("batch_size", [7, 30, 64, 1000])
+def test_batches_equal_the_loop_over_slices(batch_size):
+    X = da.random.default_rng(0).random((300, 3), chunks=(30, 3))
+    y = (X[:, 0] > 0.5).astype(int)
+    w = np.linspace(0, 1, 300)
+    seen = []
+
+    class Spy(SGDClassifier):
+        def partial_fit(self, X, y, classes=None, sample_weight=None):
+            seen.append(len(X))
+            return super().partial_fit(X, y, classes=classes, sample_weight=sample_weight)
+
+    model = Incremental(Spy(random_state=0), batch_size=batch_size).fit(X, y, sample_weight=w)
+    expected, start = SGDClassifier(random_state=0), 0
+    values, labels = X.compute(), y.compute()
+    for n in seen:
+        part = slice(start, start + n)
+        expected.partial_fit(values[part], labels[part], classes=[0, 1], sample_weight=w[part])
+        start += n
+    assert start == 300
+    assert same_state(model.estimator_, expected)
+
+
+def test_small_blocks_are_put_together_for_an_estimator_that_needs_more_rows():
+    X = da.random.default_rng(0).random((100, 5), chunks=(3, 5))
+    model = Incremental(IncrementalPCA(4), batch_size=20).fit(X)
+    assert model.n_samples_seen_ == 100
+
+
+@pytest.mark.parametrize(
+    "convert", [sp.csr_matrix, lambda x: pd.DataFrame(x, columns=["a", "b", "c"])]
+)
+def test_sparse_blocks_and_frames_are_put_together_as_what_they_are(convert):
+    import dask
+
+    blocks = [np.full((4, 3), float(i + 1)) for i in range(5)]
+    kinds = []
+
+    class Spy(StandardScaler):
+        def partial_fit(self, X, y=None, sample_weight=None):
+            kinds.append((type(X), X.shape[0]))
+            return super().partial_fit(X)
+
+    data = [dask.delayed(convert)(block) for block in blocks]
+    model = Incremental(Spy(with_mean=False), batch_size=8).fit(data)
+    assert kinds == [(type(convert(blocks[0])), n) for n in (8, 8, 4)]
+    assert np.allclose(model.var_, 2)
+
+
+def test_shuffling_moves_every_row_once_per_pass_and_repeats_itself(scheduler):
+    X = da.arange(60, chunks=20).reshape(-1, 1)
+    y = da.arange(60, chunks=20) % 2
+    fitted = [
+        Incremental(SGDClassifier(), max_iter=3, shuffle=True, random_state=1).fit(X, y)
+        for _ in range(2)
+    ]
+    assert same_state(fitted[0].estimator_, fitted[1].estimator_)
+
+
+class Seen(StandardScaler):
+    def partial_fit(self, X, y=None, sample_weight=None):
+        self.order_ = [*getattr(self, "order_", []), *X.ravel().tolist()]
+        return self
+
+
+def test_each_pass_has_an_order_of_its_own():
+    X = da.arange(60, chunks=(20,)).reshape(-1, 1)
+    model = Incremental(Seen(), max_iter=2, shuffle=True, random_state=0).fit(X)
+    first, second = model.order_[:60], model.order_[60:]
+    assert sorted(first) == sorted(second) == list(range(60))
+    assert first != second != list(range(60))
+    for order in (first, second):  # whole blocks
+        assert [len({i // 20 for i in order[a : a + 20]}) for a in (0, 20, 40)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_passes_resumed_after_a_pickle_equal_passes_in_one_go(k, source):
+    import pickle
+
+    def new(n):
+        return Incremental(SGDClassifier(), max_iter=n, shuffle=True, batch_size=15, random_state=0)
+
+    whole = new(4).fit(source.X, source.y)
+    part = pickle.loads(pickle.dumps(new(k).fit(source.X, source.y)))
+    for _ in range(4 - k):
+        part.partial_fit(source.X, source.y)
+    assert same_state(part.estimator_, whole.estimator_)
+    assert part.n_iter_ == 4
+
+
+def test_shuffling_reads_a_source_of_many_blocks_once_per_pass(source):
+    model = Incremental(StandardScaler(), shuffle=True, max_iter=2, random_state=0)
+    model.fit(source.X.rechunk((5, 3)))
+    assert source.reads == dict.fromkeys(range(10), 2)
+    plain = loop(StandardScaler(), [(source.X.compute(),)] * 2)
+    assert np.allclose(model.mean_, plain.mean_)
