@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier, is_regressor
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state, check_scalar, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 
 from incremental import _blocks, _lazy, _scoring, _training
@@ -16,6 +20,13 @@ from incremental._callbacks import Task
 from incremental._runner import open_runner
 from incremental._stream import plan, stream
 from incremental.exceptions import BlockError
+
+#: Which method of the wrapped estimator gets the parameters of which method.
+ROUTES = {"fit": "partial_fit", "partial_fit": "partial_fit", "score": "score"}
+
+
+def _can_score(self) -> bool:
+    return self.scoring is not None or _has("score")(self)
 
 
 def _has(method: str):
@@ -48,6 +59,10 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     shuffle : bool, default=False
         Learn the blocks, and the rows within each, in another order in every pass.  False keeps
         the order of the data.
+    scoring : str, callable, list, tuple or dict, default=None
+        What `score` returns, as in :func:`sklearn.model_selection.cross_validate`; several scores
+        are a dict.  None is the score of the wrapped estimator.  A callable is given the model, an
+        X without content and y: predictions are gathered, X never is.
     prefetch : int, default=None
         At most so many blocks are computed, or being computed, ahead of the one that is being
         learned.  None means two more than dask has workers; 0 computes each block in the
@@ -117,6 +132,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         max_iter=1,
         batch_size=None,
         shuffle=False,
+        scoring=None,
         prefetch=None,
         random_state=None,
     ):
@@ -125,6 +141,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.shuffle = shuffle
+        self.scoring = scoring
         self.prefetch = prefetch
         self.random_state = random_state
 
@@ -243,8 +260,8 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         return seed
 
     def _learn(self, model, seed, X, y, fit_params, *, n_passes: int):
-        fit_params = dict(fit_params)
         classes = fit_params.pop("classes", None)
+        fit_params = self._routed("fit", fit_params)
         classes = self.classes if classes is None else classes
         if y is None and get_tags(self.estimator).target_tags.required:
             raise ValueError(
@@ -649,9 +666,9 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """
         return self._fitted("get_feature_names_out").get_feature_names_out(input_features)
 
-    @available_if(_has("score"))
+    @available_if(_can_score)
     def score(self, X, y=None, **params):
-        """Return the score of the wrapped estimator; each block is read once.
+        """Return the score that `scoring` names; each block is read once.
 
         Parameters
         ----------
@@ -664,8 +681,8 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
         Returns
         -------
-        score : float
-            What the wrapped estimator returns on the same data in memory.
+        score : float or dict of str to float
+            What scikit-learn returns on the same data in memory; a dict if `scoring` names several.
 
         Examples
         --------
@@ -677,22 +694,52 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         0.9
         """
         model = self._fitted("score")
+        scorer = None if self.scoring is None else check_scoring(model, self.scoring)
+        params = self._routed("score", params)
         rows = {k: v for k, v in params.items() if _blocks.is_per_row(v, X)}
         whole = {k: v for k, v in params.items() if k not in rows}
         blocks = _blocks.make_blocks(X, y, rows)
         if not blocks.collections:
-            return model.score(X, y, **params)
+            return (model.score if scorer is None else partial(scorer, model))(X, y, **params)
         with open_runner(blocks.collections) as runner:
             planned = plan(blocks, runner)
-            if not (is_classifier(model) or is_regressor(model)):
+            if scorer is None and not (is_classifier(model) or is_regressor(model)):
                 return _scoring.score_unsupervised(planned, model, runner, self.prefetch, whole)
-            methods = _scoring.response_methods(model, None)
+            methods = _scoring.response_methods(model, scorer)
             gathered = _scoring.gather(planned, model, methods, runner, self.prefetch)
         y = gathered.pop("y", None)
         weights = {name: gathered[name] for name in rows}
-        return _scoring.answering(model, gathered).score(
-            _scoring.rows_like(y), y, **weights, **whole
-        )
+        answers = _scoring.answering(model, gathered)
+        score = answers.score if scorer is None else partial(scorer, answers)
+        return score(_scoring.rows_like(y), y, **weights, **whole)
+
+    def get_metadata_routing(self):
+        """Say which parameters go to the wrapped estimator.
+
+        Returns
+        -------
+        router : sklearn.utils.metadata_routing.MetadataRouter
+            Parameters of `fit` and `partial_fit` go to its ``partial_fit``, those of `score` to its
+            ``score``.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import SGDClassifier
+        >>> from incremental import Incremental
+        >>> router = Incremental(SGDClassifier()).get_metadata_routing()
+        >>> router.consumes("fit", ["sample_weight"])
+        set()
+        """
+        mapping = MethodMapping()
+        for caller, callee in ROUTES.items():
+            mapping.add(caller=caller, callee=callee)
+        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
+
+    def _routed(self, method: str, params: dict) -> dict:
+        """Return the parameters that the wrapped estimator has asked for, if that is enabled."""
+        if not get_config()["enable_metadata_routing"]:
+            return params
+        return process_routing(self, method, **params).estimator[ROUTES[method]]
 
 
 def _check_classes(classes, y):

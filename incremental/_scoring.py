@@ -40,15 +40,22 @@ def rows_like(y: Any) -> np.ndarray:
 
 def answering(model: Any, responses: dict[str, Any]) -> Any:
     """Return a copy of a model that answers with what was gathered, whatever X it is asked."""
-    answers = {
-        method: (lambda self, X, _answer=answer, **kwargs: _answer)
-        for method, answer in responses.items()
-        if method in RESPONSES
-    }
+    answers: dict[str, Any] = {}
+    for method in RESPONSES:
+        if method in responses:
+            answers[method] = _answer(method, responses[method])
     answers["__reduce__"] = object.__reduce__
     shim = copy.copy(model)
     shim.__class__ = type(type(model).__name__, (type(model),), answers)
     return shim
+
+
+def _answer(method: str, gathered: Any) -> Any:
+    def answer(self, X, **params):
+        return gathered
+
+    answer.__name__ = method  # scorers ask for it
+    return answer
 
 
 def response_methods(model: Any, scorer: Any) -> tuple[str, ...]:
@@ -57,13 +64,12 @@ def response_methods(model: Any, scorer: Any) -> tuple[str, ...]:
     if scorer is None:
         return tuple(method for method in available if method == "predict")
     # Private: no public way to ask a scorer; without it every method of the model is called.
-    wanted = getattr(scorer, "_response_method", None)
-    if wanted is None:
-        return available
-    wanted = (wanted,) if isinstance(wanted, str) else tuple(wanted)
-    if wanted == ("default",):
-        wanted = ("predict",)
-    return tuple(dict.fromkeys(m for m in (*wanted, "predict") if m in available))
+    several = getattr(scorer, "_scorers", {"score": scorer}).values()
+    wanted: set[str] = set()
+    for one in several:
+        names = getattr(one, "_response_method", available)
+        wanted.update((names,) if isinstance(names, str) else names)
+    return tuple(method for method in available if method in wanted | {"predict"})
 
 
 def score_unsupervised(

@@ -1,0 +1,120 @@
+"""Scores are those of data in memory, and every block is read once."""
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.decomposition import IncrementalPCA, LatentDirichletAllocation
+from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.metrics import accuracy_score, check_scoring, get_scorer_names, make_scorer
+from sklearn.naive_bayes import GaussianNB
+
+from incremental import Incremental
+
+
+def in_memory(scorer, model, X, y, **params):
+    return scorer(model.estimator_, *dask.compute(X, y), **params)
+
+
+@pytest.fixture
+def fitted(source):
+    model = Incremental(GaussianNB()).fit(source.X, source.y)
+    source.reads.clear()
+    return model
+
+
+CLASSIFICATION = [
+    name
+    for name in get_scorer_names()
+    if any(part in name for part in ("accuracy", "f1", "roc_auc", "log_loss", "precision"))
+    or name in ("neg_brier_score", "matthews_corrcoef", "jaccard", "recall", "recall_macro")
+]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+@pytest.mark.parametrize("name", [n for n in CLASSIFICATION if "samples" not in n])
+def test_a_named_score_is_that_of_data_in_memory(name, fitted, source):
+    score = fitted.set_params(scoring=name).score(source.X, source.y)
+    assert source.reads == dict.fromkeys(range(10), 1)
+    assert score == in_memory(check_scoring(fitted.estimator_, name), fitted, source.X, source.y)
+
+
+REGRESSION = ["r2", "neg_mean_squared_error", "neg_mean_absolute_error", "explained_variance"]
+
+
+@pytest.mark.parametrize("name", REGRESSION)
+def test_a_score_of_a_regressor_is_that_of_data_in_memory(name, source):
+    y = source.X[:, 0] * 2
+    model = Incremental(SGDRegressor(random_state=0), scoring=name).fit(source.X, y)
+    expected = in_memory(check_scoring(model.estimator_, name), model, source.X, y)
+    assert model.score(source.X, y) == expected
+
+
+def test_the_default_score_takes_weights(fitted, source):
+    w = np.linspace(0, 1, 200)
+    X, y = dask.compute(source.X, source.y)
+    source.reads.clear()
+    score = fitted.score(source.X, source.y, sample_weight=w)
+    assert source.reads == dict.fromkeys(range(10), 1)
+    assert score == fitted.estimator_.score(X, y, sample_weight=w)
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    [["accuracy", "roc_auc"], ("accuracy", "f1"), {"a": "accuracy", "l": "neg_log_loss"}],
+)
+def test_several_scores_are_read_at_once(scoring, fitted, source):
+    score = fitted.set_params(scoring=scoring).score(source.X, source.y)
+    assert source.reads == dict.fromkeys(range(10), 1)
+    expected = check_scoring(fitted.estimator_, scoring)
+    assert score == in_memory(expected, fitted, source.X, source.y)
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    [make_scorer(accuracy_score), lambda model, X, y: accuracy_score(y, model.predict(X))],
+)
+def test_a_callable_is_given_predictions(scoring, fitted, source):
+    score = fitted.set_params(scoring=scoring).score(source.X, source.y)
+    assert score == in_memory(scoring, fitted, source.X, source.y)
+
+
+def test_scores_without_y_are_put_together(source):
+    kmeans = Incremental(MiniBatchKMeans(3, random_state=0, n_init=1)).fit(source.X)
+    pca = Incremental(IncrementalPCA(2)).fit(source.X)
+    X = source.X.compute()
+    assert np.isclose(kmeans.score(source.X), kmeans.estimator_.score(X), rtol=1e-12)
+    with pytest.raises(NotImplementedError, match="Score data in memory instead"):
+        topics = LatentDirichletAllocation(2)
+        Incremental(topics).fit(source.X).score(source.X)
+    assert pca.transform(source.X).shape == (200, 2)
+
+
+def test_a_transformer_without_a_score_gets_one_from_scoring():
+    X = da.random.default_rng(0).random((40, 3), chunks=10)
+    model = Incremental(MiniBatchKMeans(2, random_state=0, n_init=1), scoring="rand_score")
+    y = np.arange(40) % 2
+    score = model.fit(X).score(X, y)
+    assert 0 <= score <= 1
+
+
+def test_routed_weights_reach_partial_fit_and_score(source):
+    from sklearn import config_context
+    from sklearn.model_selection import GridSearchCV
+
+    w = np.linspace(0.1, 1, 200)
+    plain = Incremental(SGDClassifier(random_state=0)).fit(source.X, source.y, sample_weight=w)
+    with config_context(enable_metadata_routing=True):
+        inner = SGDClassifier(random_state=0)
+        inner.set_partial_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        model = Incremental(inner).fit(source.X, source.y, sample_weight=w)
+        assert np.array_equal(model.coef_, plain.coef_)
+        score = model.score(source.X, source.y, sample_weight=w)
+        search = GridSearchCV(model, {"estimator__alpha": [1e-4, 1e-2]}, cv=2)
+        search.fit(source.X, source.y.compute(), sample_weight=w)
+        refused = Incremental(SGDClassifier())
+        with pytest.raises(ValueError, match="sample_weight"):
+            refused.fit(source.X, source.y, sample_weight=w)
+    assert score == plain.score(source.X, source.y, sample_weight=w)
+    assert search.best_score_ > 0.5
