@@ -49,14 +49,25 @@ class Row(NamedTuple):
 
 def fastest(repeat: int, *functions: Callable[[], Any]) -> list[float]:
     """Return the shortest time of each function in seconds; they take turns."""
-    times = [[] for _ in functions]
+    return [min(found) for found in zip(*in_turns(repeat, *functions), strict=True)]
+
+
+def in_turns(repeat: int, *functions: Callable[[], Any]) -> list[list[float]]:
+    """Return the seconds that each function took, for each turn.
+
+    The turns differ in how busy the machine is with other work, much less so the functions within
+    one turn.
+    """
+    turns = []
     for _ in range(repeat):
-        for function, found in zip(functions, times, strict=True):
+        found = []
+        for function in functions:
             gc.collect()
             start = time.perf_counter()
             function()
             found.append(time.perf_counter() - start)
-    return [min(found) for found in times]
+        turns.append(found)
+    return turns
 
 
 def start_peak() -> int:
