@@ -181,16 +181,20 @@ def _execute_with(get: Callable, tasks, inputs, outputs, **hooks) -> dict[Key, A
     keys = list(outputs)
     graph = dict(tasks)
     graph.update((key, DataNode(key, value)) for key, value in inputs.items())
-    return dict(zip(keys, get(graph, keys), strict=True))
+    return _watched(tasks, lambda: dict(zip(keys, get(graph, keys), strict=True)), **hooks)
 
 
 def _execute_whole(get: Callable, tasks, inputs, outputs, **hooks) -> dict[Key, Any]:
     """Compute a window as one task, so that only its outputs travel between processes."""
-    before, after = hooks.get("before"), hooks.get("after")
+    whole = {"window": Task("window", partial(execute, tasks, inputs, outputs))}
+    return _watched(tasks, lambda: get(whole, "window"), **hooks)
+
+
+def _watched(tasks, compute: Callable, *, stop=None, before=None, after=None) -> dict[Key, Any]:
+    """Report the tasks of a window that is computed elsewhere, all when it begins and ends."""
     for key in tasks if before is not None else ():
         before(key)
-    name = "window"
-    values = get({name: Task(name, partial(execute, tasks, inputs, outputs))}, name)
+    values = compute()
     for key in tasks if after is not None else ():
         after(key, values.get(key))
     return values

@@ -118,8 +118,9 @@ def test_any_scheduler_function_is_used(source):
     assert same_state(model.estimator_, loop(StandardScaler(), in_blocks(source.X)))
 
 
-def test_local_diagnostics_see_the_tasks(source, capsys):
-    with Profiler() as profiler, ProgressBar():
+@pytest.mark.parametrize("name", ["threads", "synchronous", "processes", dask.get])
+def test_local_diagnostics_see_the_tasks(name, source, capsys):
+    with dask.config.set(scheduler=name), Profiler() as profiler, ProgressBar():
         Incremental(StandardScaler()).fit(source.X)
     assert len(profiler.results) >= 10
     assert "100% Completed" in capsys.readouterr().out
