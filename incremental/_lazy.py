@@ -75,8 +75,9 @@ def _made_up(model: Any, X: Any) -> list[Any]:
     if meta is not None and names is not None and set(names) == set(getattr(meta, "columns", ())):
         # dask's meta may have the columns in another order than its blocks (get_dummies).
         return [meta[list(names)]]
+    text = [["a"], [{"a": 1}], [["a"]]]
     if meta is not None:
-        return [meta]
+        return [meta] if meta.ndim > 1 else [meta, *text]  # dask's made-up strings may be missing
     if names is not None:
         import pandas as pd
 
@@ -84,7 +85,7 @@ def _made_up(model: Any, X: Any) -> list[Any]:
     n_features = getattr(model, "n_features_in_", None)
     if n_features is not None:
         return [np.ones((1, n_features))]
-    return [["a"], [{"a": 1}], [["a"]]]
+    return text
 
 
 def _one(shared: Any, method: str, X: Any, example: Any, item: int | None) -> Any:

@@ -1,0 +1,318 @@
+"""Other meta-estimators around the wrapper, and transformers inside of it, on lazy data."""
+
+import dask
+import dask.array as da
+import dask.bag as db
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.decomposition import (
+    IncrementalPCA,
+    LatentDirichletAllocation,
+    MiniBatchDictionaryLearning,
+    MiniBatchNMF,
+)
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.multioutput import MultiOutputRegressor, RegressorChain
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from incremental import Incremental
+
+from .conftest import in_blocks, loop, same_state
+
+pd = pytest.importorskip("pandas")
+dd = pytest.importorskip("dask.dataframe")
+
+SGD = SGDClassifier(loss="log_loss", random_state=0)
+CLASSIFIER = Incremental(SGD)
+REGRESSOR = Incremental(SGDRegressor(random_state=0))
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    with dask.config.set(scheduler="threads"):  # a bag would start processes
+        yield
+
+
+@pytest.fixture
+def X():
+    return da.random.default_rng(0).random((120, 3), chunks=(30, 3))
+
+
+@pytest.fixture
+def y(X):
+    return (X[:, 0] * 3).astype(int)
+
+
+@pytest.fixture
+def frame(X):
+    return dd.from_pandas(pd.DataFrame(X.compute(), columns=list("abc")), npartitions=4)
+
+
+@pytest.fixture
+def converted(monkeypatch):
+    """The shapes of the dask arrays that somebody converts as a whole."""
+    shapes = []
+    convert = da.Array.__array__
+
+    def counted(self, *args, **kwargs):
+        shapes.append(self.shape)
+        return convert(self, *args, **kwargs)
+
+    monkeypatch.setattr(da.Array, "__array__", counted)
+    return shapes
+
+
+def looped(X, y, model=SGD):
+    more = {"classes": np.unique(y)} if hasattr(model, "decision_function") else {}
+    return loop(clone(model), in_blocks(X, y), **more)
+
+
+def two(model):
+    return [("a", model), ("b", clone(model))]
+
+
+# The meta-estimator; whether y may be lazy; whether scikit-learn converts all of X to fit.
+CLASSIFIERS = {
+    "VotingClassifier": (VotingClassifier(two(CLASSIFIER)), True, False),
+    "soft VotingClassifier": (VotingClassifier(two(CLASSIFIER), voting="soft"), True, False),
+    "StackingClassifier": (StackingClassifier(two(CLASSIFIER), cv=2), False, False),
+    "CalibratedClassifierCV": (CalibratedClassifierCV(CLASSIFIER, cv=2), False, False),
+    "OneVsOneClassifier": (OneVsOneClassifier(CLASSIFIER), True, True),
+    "BaggingClassifier": (BaggingClassifier(CLASSIFIER, 2, random_state=0), True, True),
+}
+REGRESSORS = {
+    "VotingRegressor": (VotingRegressor(two(REGRESSOR)), 1, False),
+    "StackingRegressor": (StackingRegressor(two(REGRESSOR), cv=2), 1, False),
+    "MultiOutputRegressor": (MultiOutputRegressor(REGRESSOR), 2, False),
+    "RegressorChain": (RegressorChain(REGRESSOR), 2, True),
+    "TransformedTargetRegressor": (
+        TransformedTargetRegressor(REGRESSOR, func=np.log1p, inverse_func=np.expm1),
+        1,
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_a_classifier_of_classifiers_learns_from_lazy_x(name, lazy, X, y, converted):
+    meta, lazy_y, whole = CLASSIFIERS[name]
+    labels = y if lazy else y.compute()
+    if lazy and not lazy_y:  # scikit-learn asks NumPy for the labels, and dask for these options
+        with pytest.raises(TypeError, match="unexpected keyword argument 'equal_nan'"):
+            clone(meta).fit(X, labels)
+        return
+    converted.clear()
+    model = clone(meta).fit(X, labels)
+    assert (X.shape in converted) == whole
+    predicted = model.predict(X)
+    assert isinstance(predicted, np.ndarray)  # votes are counted as a whole
+    assert np.mean(predicted == y.compute()) > 0.4
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+@pytest.mark.parametrize("name", REGRESSORS)
+def test_a_regressor_of_regressors_learns_from_lazy_x(name, lazy, X, converted):
+    meta, n_outputs, whole = REGRESSORS[name]
+    target = X[:, 0] * 2 if n_outputs == 1 else X[:, :2] * 2
+    converted.clear()
+    model = clone(meta).fit(X, target if lazy else target.compute())
+    assert (X.shape in converted) == whole
+    predicted = model.predict(X)
+    assert isinstance(predicted, np.ndarray) and predicted.shape == target.shape
+
+
+def test_voters_are_the_loop_over_the_blocks(X, y):
+    model = clone(CLASSIFIERS["VotingClassifier"][0]).fit(X, y)
+    expected = looped(X, y)
+    assert all(same_state(voter.estimator_, expected) for voter in model.estimators_)
+    assert np.array_equal(model.predict(X), expected.predict(X.compute()))
+
+
+def test_outputs_are_the_loop_over_the_blocks(X):
+    model = MultiOutputRegressor(REGRESSOR).fit(X, X[:, :2] * 2)
+    for i, part in enumerate(model.estimators_):
+        assert same_state(part.estimator_, looped(X, X[:, i] * 2, SGDRegressor(random_state=0)))
+
+
+def test_a_transformed_target_is_the_loop_over_the_blocks(X):
+    target = X[:, 0] * 2
+    meta = TransformedTargetRegressor(REGRESSOR, func=np.log1p, inverse_func=np.expm1)
+    expected = looped(X, np.log1p(target), SGDRegressor(random_state=0))
+    model = meta.fit(X, target)
+    assert same_state(model.regressor_.estimator_, expected)
+    assert np.array_equal(model.predict(X), np.expm1(expected.predict(X.compute())))
+
+
+def test_a_fitted_classifier_is_calibrated(X, y):
+    labels = y.compute()
+    frozen = FrozenEstimator(clone(CLASSIFIER).fit(X, y))
+    model = CalibratedClassifierCV(frozen).fit(X, labels)
+    expected = CalibratedClassifierCV(FrozenEstimator(looped(X, y))).fit(X.compute(), labels)
+    assert np.array_equal(model.predict_proba(X), expected.predict_proba(X.compute()))
+
+
+def test_one_versus_rest_learns_from_lazy_x_but_predicts_in_memory(X, y):
+    model = OneVsRestClassifier(CLASSIFIER).fit(X, y.compute())
+    labels = y.compute()
+    for label, part in enumerate(model.estimators_):
+        assert same_state(part.estimator_, looped(X, (labels == label).astype(int)))
+    with pytest.raises(NotImplementedError, match="The out parameter is not fully supported"):
+        model.predict(X)
+    assert model.predict(X.compute()).shape == (120,)
+
+
+def test_boosting_needs_a_named_sample_weight(X, y):
+    with pytest.raises(ValueError, match="Incremental doesn't support sample_weight"):
+        AdaBoostClassifier(CLASSIFIER, n_estimators=2).fit(X, y.compute())
+
+
+def test_a_union_of_features_stays_lazy(X, converted):
+    union = FeatureUnion([("a", Incremental(StandardScaler())), ("b", Incremental(MinMaxScaler()))])
+    result = union.fit(X).transform(X)
+    assert isinstance(result, da.Array) and result.shape == (120, 6)
+    assert not converted
+    parts = [loop(scaler, in_blocks(X)) for scaler in (StandardScaler(), MinMaxScaler())]
+    expected = np.hstack([part.transform(X.compute()) for part in parts])
+    assert np.array_equal(result.compute(), expected)
+    assert union.get_feature_names_out().tolist() == [f"{n}__x{i}" for n in "ab" for i in range(3)]
+
+
+def test_columns_of_an_array_stay_lazy(X, converted):
+    columns = ColumnTransformer([("a", Incremental(StandardScaler()), [0, 1])])
+    result = columns.fit_transform(X)
+    assert isinstance(result, da.Array) and not converted
+    expected = loop(StandardScaler(), in_blocks(X[:, :2])).transform(X[:, :2].compute())
+    # Equal up to the last bit of a mean.
+    assert np.allclose(result.compute(), expected, rtol=1e-12, atol=1e-14)
+
+
+def test_columns_of_a_dask_dataframe_have_no_names_for_scikit_learn(frame):
+    columns = ColumnTransformer([("a", Incremental(StandardScaler()), ["a", "b"])])
+    with pytest.raises(ValueError, match="using strings is only supported for dataframes"):
+        columns.fit(frame)
+
+
+def test_columns_of_the_partitions_are_transformed_inside_the_wrapper(frame, y):
+    columns = ColumnTransformer([("a", StandardScaler(), ["a", "b"])])
+    with pytest.raises(TypeError, match="estimator must have a method partial_fit"):
+        Incremental(columns).fit(frame)
+    scaled = Incremental(StandardScaler()).fit(frame[["a", "b"]]).transform(frame[["a", "b"]])
+    assert isinstance(scaled, da.Array)
+    assert Incremental(SGD).fit(scaled, y).score(scaled, y) > 0.4
+
+
+def test_voters_do_not_know_the_rows_of_a_dask_dataframe(frame, y):
+    with pytest.raises(ValueError, match="y is in memory, but the numbers of rows"):
+        VotingClassifier(two(CLASSIFIER)).fit(frame, y)
+
+
+TRANSFORMERS = [
+    StandardScaler(),
+    MinMaxScaler(),
+    IncrementalPCA(2),
+    MiniBatchNMF(2, random_state=0),
+    MiniBatchDictionaryLearning(2, random_state=0),
+    LatentDirichletAllocation(2, random_state=0),
+]
+
+
+@pytest.mark.parametrize("kind", ["array", "frame"])
+@pytest.mark.parametrize("transformer", TRANSFORMERS, ids=lambda t: type(t).__name__)
+def test_a_transformer_gives_the_transformed_blocks(transformer, kind, X, frame):
+    data = X if kind == "array" else frame
+    model = Incremental(transformer).fit(data)
+    result = model.transform(data)
+    blocks = [(part.compute(),) for part in (X.blocks if kind == "array" else frame.partitions)]
+    expected = loop(clone(transformer), blocks)
+    assert isinstance(result, da.Array)
+    assert np.array_equal(
+        result.compute(), np.concatenate([expected.transform(block) for (block,) in blocks])
+    )
+    names = model.get_feature_names_out()
+    assert names.tolist() == expected.get_feature_names_out().tolist()
+    assert len(names) == result.shape[1]
+
+
+@pytest.mark.parametrize("kind", ["array", "frame"])
+@pytest.mark.parametrize("transformer", TRANSFORMERS, ids=lambda t: type(t).__name__)
+def test_a_transformer_that_gives_dataframes_gives_a_dask_dataframe(transformer, kind, X, frame):
+    data = X if kind == "array" else frame
+    model = Incremental(clone(transformer).set_output(transform="pandas")).fit(data)
+    result = model.transform(data)
+    assert isinstance(result, dd.DataFrame) and result.npartitions == 4
+    assert list(result.columns) == model.get_feature_names_out().tolist()
+    computed = result.compute()
+    plain = Incremental(transformer).fit(data).transform(data)
+    assert list(computed.columns) == list(result.columns)
+    assert np.array_equal(computed.to_numpy(), plain.compute())
+    if kind == "frame":
+        assert computed.index.tolist() == list(range(120))
+
+
+def test_the_wrapper_itself_has_no_set_output(X):
+    assert not hasattr(Incremental(StandardScaler()), "set_output")
+    union = FeatureUnion([("a", Incremental(StandardScaler()))])
+    with pytest.raises(ValueError, match="`set_output` is not available"):
+        union.set_output(transform="pandas").fit(X)
+
+
+TEXT = ["good day", "bad night", "good night", "bad day"] * 10
+LABELS = np.array([1, 0, 1, 0] * 10)
+
+
+def as_bag():
+    return db.from_sequence(TEXT, npartitions=4)
+
+
+def as_series():
+    return dd.from_pandas(pd.Series(TEXT), npartitions=4)
+
+
+def as_bag_of_series():
+    return as_series().to_bag()
+
+
+@pytest.mark.parametrize("text", [as_bag, as_bag_of_series, as_series])
+def test_text_becomes_lazy_sparse_blocks_for_a_classifier(text):
+    text = text()
+    hashed = Incremental(HashingVectorizer(n_features=64)).transform(text)
+    assert isinstance(hashed, da.Array)
+    assert sparse.issparse(hashed.blocks[0].compute())
+    labels = da.from_array(LABELS, chunks=10)
+    model = Incremental(SGD).fit(hashed, labels)
+    whole = HashingVectorizer(n_features=64).transform(TEXT)
+    blocks = [(whole[i : i + 10], LABELS[i : i + 10]) for i in range(0, 40, 10)]
+    expected = loop(clone(SGD), blocks, classes=[0, 1])
+    assert same_state(model.estimator_, expected)
+    assert np.array_equal(model.predict(hashed).compute(), expected.predict(whole))
+    assert model.score(hashed, labels) == expected.score(whole, LABELS)
+
+
+def test_a_pipeline_of_text_stays_lazy():
+    labels = da.from_array(LABELS, chunks=10)
+    vectorizer = Incremental(HashingVectorizer(n_features=64))
+    model = make_pipeline(vectorizer, Incremental(SGD)).fit(as_bag(), labels)
+    predicted = model.predict(as_bag())
+    assert isinstance(predicted, da.Array)
+    assert np.array_equal(predicted.compute(), LABELS)
+
+
+def test_a_vectorizer_that_is_not_wrapped_reads_all_text():
+    assert sparse.issparse(HashingVectorizer(n_features=64).transform(as_bag()))
