@@ -227,7 +227,10 @@ def check_labels(y: Any, classes: Any, number: int | None = None) -> None:
     y = y.ravel()
     labels = np.sort(np.asarray(classes))
     try:
-        found = labels.take(labels.searchsorted(y), mode="clip") == y
+        if len(labels) == 2:  # the usual case, many times faster than searching
+            found = (y == labels[0]) | (y == labels[1])
+        else:
+            found = labels.take(labels.searchsorted(y), mode="clip") == y
     except TypeError:
         found = np.isin(y, labels)
     if np.all(found):
