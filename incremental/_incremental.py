@@ -18,6 +18,7 @@ from sklearn.utils.metaestimators import available_if
 from incremental import _blocks, _lazy, _scoring, _training
 from incremental._callbacks import Task
 from incremental._runner import open_runner
+from incremental._steps import steps
 from incremental._stream import plan, stream
 from incremental.exceptions import BlockError
 
@@ -303,26 +304,28 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         return self
 
     def _one_pass(self, learner, planned, runner, interrupt, pass_task) -> bool:
-        learned, number, seed, numbers = False, -1, None, None
-        if self.shuffle:
-            seed = [learner.seed, self.n_iter_ if self._model is learner.model else 0]
-            planned, numbers = planned.shuffled(np.random.default_rng(seed))
-        with stream(planned, runner, prefetch=self.prefetch, numbers=numbers) as computed:
-            try:
-                for number, block in computed:
-                    block_task = pass_task.begin("block", 0, **block)
+        learned = False
+        n_before = self.n_iter_ if self._model is learner.model else 0
+        try:
+            with steps(
+                learner,
+                planned,
+                runner,
+                prefetch=self.prefetch,
+                shuffle=self.shuffle,
+                seed=[learner.seed, n_before],
+            ) as blocks:
+                for step in blocks:
+                    block_task = pass_task.begin("block", 0, **step.data)
                     interrupt.learning = True
-                    learned = learner.learn(number, block, seed) or learned
+                    learned = step.learn() or learned
                     self._adopt(learner)
-                    del block
                     interrupt.learning = False
                     interrupt.check()
                     if block_task.end():
                         break
-            finally:
-                # Also what came before an error is learned, so that only the rest is to be done.
-                learner.finish(number + 1)
-                self._adopt(learner)
+        finally:
+            self._adopt(learner)
         return learned
 
     def _adopt(self, learner) -> None:
