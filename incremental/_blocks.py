@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -54,15 +55,24 @@ class Blocks:
             self, keys=[self.keys[i] for i in order], lengths=[self.lengths[i] for i in order]
         )
 
-    def map(self, name: str, function: Any, *args: Any, token: str) -> Blocks:
-        """Return blocks of one value: `function` of the values of each block, and of `args`."""
+    def map(
+        self, name: str, function: Any, state: Any, *, label: str, keep: Sequence[str] = ()
+    ) -> Blocks:
+        """Return blocks of ``function(state, *values)``, and of the values to keep.
+
+        `state` enters the graph once, whatever its size; `label` is what a dashboard shows.
+        """
+        token = uuid.uuid4().hex
         graph = dict(self.graph)
+        shared = f"state-{token}"
+        graph[shared] = DataNode(shared, state)
+        at = [self.names.index(name) for name in keep]
         keys = []
         for i, block in enumerate(self.keys):
-            key = (f"{name}-{token}", i)
-            graph[key] = Task(key, function, *map(TaskRef, block), *args)
-            keys.append((key,))
-        return replace(self, graph=graph, names=(name,), keys=keys, promise=None)
+            key = (f"{label}-{token}", i)
+            graph[key] = Task(key, function, TaskRef(shared), *map(TaskRef, block))
+            keys.append((key, *(block[j] for j in at)))
+        return replace(self, graph=graph, names=(name, *keep), keys=keys, promise=None)
 
 
 def is_lazy(data: Any) -> bool:

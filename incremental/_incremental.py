@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 from functools import partial
+from numbers import Real
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier, is_regressor
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import check_scoring
@@ -15,7 +16,7 @@ from sklearn.utils import check_random_state, check_scalar, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 
-from incremental import _blocks, _lazy, _scoring, _training
+from incremental import _blocks, _labels, _lazy, _scoring, _training, _validation
 from incremental._callbacks import Task
 from incremental._runner import open_runner
 from incremental._steps import steps
@@ -133,6 +134,10 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         max_iter=1,
         batch_size=None,
         shuffle=False,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=5,
+        tol=1e-4,
         scoring=None,
         prefetch=None,
         random_state=None,
@@ -142,6 +147,10 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
         self.scoring = scoring
         self.prefetch = prefetch
         self.random_state = random_state
@@ -149,7 +158,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     # Training
 
     @with_callbacks
-    def fit(self, X, y=None, **fit_params):
+    def fit(self, X, y=None, *, X_val=None, y_val=None, sample_weight_val=None, **fit_params):
         """Forget what was learned and make `max_iter` passes over the data.
 
         Parameters
@@ -158,6 +167,8 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             The data.
         y : the same with shape (n_samples,) or (n_samples, n_outputs), default=None
             The target.
+        X_val, y_val, sample_weight_val : the same, default=None
+            With `early_stopping`, the data to validate on; None holds out blocks of X.
         **fit_params : dict
             Given to each ``partial_fit``; those with a value for each row, such as
             ``sample_weight``, in blocks.  ``classes`` takes the place of the parameter.
@@ -182,9 +193,18 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         array([4.5])
         """
         self._check_params()
+        self._check_validation_data(X_val, y_val, sample_weight_val)
         model = clone(self.estimator)
         seed = self._draw_seeds(model)
-        return self._learn(model, seed, X, y, fit_params, n_passes=self.max_iter)
+        return self._learn(
+            model,
+            seed,
+            X,
+            y,
+            fit_params,
+            n_passes=self.max_iter,
+            validation_data=(X_val, y_val, sample_weight_val) if self.early_stopping else None,
+        )
 
     @with_callbacks
     def partial_fit(self, X, y=None, **fit_params):
@@ -243,11 +263,36 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 f"Got {type(estimator).__name__} instead, which has none; SGDClassifier, "
                 "SGDRegressor, MiniBatchKMeans, IncrementalPCA and others do."
             )
+        _refuse_settings(estimator)
         check_scalar(self.max_iter, "max_iter", (int, np.integer), min_val=1)
         if self.batch_size is not None:
             check_scalar(self.batch_size, "batch_size", (int, np.integer), min_val=1)
         if self.prefetch is not None:
             check_scalar(self.prefetch, "prefetch", (int, np.integer), min_val=0)
+        check_scalar(
+            self.validation_fraction,
+            "validation_fraction",
+            Real,
+            min_val=0,
+            max_val=1,
+            include_boundaries="neither",
+        )
+        check_scalar(self.n_iter_no_change, "n_iter_no_change", (int, np.integer), min_val=1)
+        check_scalar(self.tol, "tol", Real, min_val=0)
+
+    def _check_validation_data(self, X_val, y_val, sample_weight_val) -> None:
+        if X_val is None:
+            for name, value in {"y_val": y_val, "sample_weight_val": sample_weight_val}.items():
+                if value is not None:
+                    raise ValueError(f"{name} was passed without X_val. Pass X_val.")
+            return
+        if not self.early_stopping:
+            raise ValueError(
+                "X_val was passed, but early_stopping is False, so that nothing is validated. Set "
+                "early_stopping=True, or leave X_val out."
+            )
+        if y_val is None and get_tags(self.estimator).target_tags.required:
+            raise ValueError("X_val was passed without y_val. Pass y_val.")
 
     def _draw_seeds(self, model) -> int:
         """Seed a new model, and return the seed of the orders that it will see."""
@@ -260,7 +305,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                     model.set_params(**{name: random_state.randint(np.iinfo(np.int32).max)})
         return seed
 
-    def _learn(self, model, seed, X, y, fit_params, *, n_passes: int):
+    def _learn(self, model, seed, X, y, fit_params, *, n_passes: int, validation_data=None):
         classes = fit_params.pop("classes", None)
         fit_params = self._routed("fit", fit_params)
         classes = self.classes if classes is None else classes
@@ -269,13 +314,15 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 f"{type(self.estimator).__name__} requires y to be passed, but the target y is "
                 "None. Pass y."
             )
+        stops_early = validation_data is not None
+        scorer = _validation.check_scorer(model, self.scoring) if stops_early else None
         rows = {k: v for k, v in fit_params.items() if _blocks.is_per_row(v, X)}
         self._check_rows(X, fit_params, rows)
         whole = {k: v for k, v in fit_params.items() if k not in rows}
         blocks = _blocks.make_blocks(X, y, rows)
         lazy = bool(blocks.collections)
         with open_runner(blocks.collections) as runner, _training.whole_blocks() as interrupt:
-            if _training.needs_classes(model):
+            if _labels.needs_classes(model):
                 classes = self._find_classes(model, classes, y, blocks, runner)
             else:
                 classes = None
@@ -283,9 +330,20 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 model, seed, classes, whole, blocks.promise, self.batch_size
             )
             planned = plan(blocks, runner)
+            validation = None
+            if stops_early:
+                if validation_data[0] is not None:
+                    held_out = _validation.given(*validation_data, runner)
+                else:
+                    planned, held_out = _validation.hold_out(
+                        planned, self.validation_fraction, seed
+                    )
+                validation = _validation.Validation(
+                    held_out, scorer, runner, self.prefetch, self.tol, self.n_iter_no_change
+                )
             fit_task = Task.root(self, learner, n_passes, X, y, rows)
             for _ in range(n_passes):
-                pass_task = fit_task.begin("pass", len(blocks), X, y, rows)
+                pass_task = fit_task.begin("pass", len(planned.blocks), X, y, rows)
                 try:
                     learned = self._one_pass(learner, planned, runner, interrupt, pass_task)
                 except BlockError as error:
@@ -298,10 +356,20 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                         "of 1 is required."
                     )
                 self.n_iter_ += 1
-                if pass_task.end():
+                stop = validation is not None and self._validate(validation, learner)
+                if pass_task.end() or stop:
                     break
+            if validation is not None and validation.best_model is not None:
+                self.estimator_ = validation.best_model
             fit_task.end()
         return self
+
+    def _validate(self, validation, learner) -> bool:
+        stop = validation.after_pass(learner.model, learner.n_rows)
+        self.validation_scores_ = validation.scores
+        self.validation_n_samples_ = validation.n_samples
+        self.best_validation_score_ = validation.best_score
+        return stop
 
     def _one_pass(self, learner, planned, runner, interrupt, pass_task) -> bool:
         learned = False
@@ -334,6 +402,8 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             self.estimator_ = learner.model
             self._seed = learner.seed
             self.n_iter_ = 0
+            for name in ("validation_scores_", "validation_n_samples_", "best_validation_score_"):
+                self.__dict__.pop(name, None)  # those of an earlier fit
 
     def _check_rows(self, X, fit_params, rows) -> None:
         weight = fit_params.get("sample_weight")
@@ -360,16 +430,21 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         elif getattr(y, "dtype", None) is not None and str(y.dtype) == "category":
             known = getattr(y.cat, "known", True)
             classes = np.sort(np.asarray(y.cat.categories)) if known else None
-        multilabel = _training.is_multilabel(model)
-        if classes is None and not _blocks.is_lazy(y):
-            classes = _training.unique_labels(y, multilabel)
-        if classes is None:
-            target = blocks.only("y")
-            target = target.map("labels", _training.unique_labels, multilabel, token="incremental")
-            with stream(plan(target, runner), runner, prefetch=self.prefetch) as computed:
-                classes = _training.merge_labels([block["labels"] for _, block in computed])
+        balanced = _labels.balanced(model)
+        ask = _labels.Ask(_labels.is_multilabel(model), counts=bool(balanced))
+        if classes is None or balanced:
+            if _blocks.is_lazy(y):
+                target = blocks.only("y").map("labels", _labels.find, ask, label="find-classes")
+                with stream(plan(target, runner), runner, prefetch=self.prefetch) as computed:
+                    found = _labels.merge([block["labels"] for _, block in computed])
+            else:
+                found = _labels.find(ask, y)
+            classes = found.labels if classes is None else classes
+            if balanced:
+                weights = _labels.balanced_weights(found.counts, classes)
+                model.set_params(**dict.fromkeys(balanced, weights))
         if not _blocks.is_lazy(y):
-            _training.check_labels(y, classes)
+            _labels.check_labels(y, classes)
         return classes
 
     # The model
@@ -706,15 +781,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             return (model.score if scorer is None else partial(scorer, model))(X, y, **params)
         with open_runner(blocks.collections) as runner:
             planned = plan(blocks, runner)
-            if scorer is None and not (is_classifier(model) or is_regressor(model)):
-                return _scoring.score_unsupervised(planned, model, runner, self.prefetch, whole)
-            methods = _scoring.response_methods(model, scorer)
-            gathered = _scoring.gather(planned, model, methods, runner, self.prefetch)
-        y = gathered.pop("y", None)
-        weights = {name: gathered[name] for name in rows}
-        answers = _scoring.answering(model, gathered)
-        score = answers.score if scorer is None else partial(scorer, answers)
-        return score(_scoring.rows_like(y), y, **weights, **whole)
+            return _scoring.score(model, scorer, planned, runner, self.prefetch, whole)
 
     def get_metadata_routing(self):
         """Say which parameters go to the wrapped estimator.
@@ -743,6 +810,23 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         if not get_config()["enable_metadata_routing"]:
             return params
         return process_routing(self, method, **params).estimator[ROUTES[method]]
+
+
+def _refuse_settings(estimator) -> None:
+    """Refuse settings that only the estimator's own ``fit`` could follow."""
+    if not hasattr(estimator, "get_params"):
+        return
+    instead = {
+        "early_stopping": "Set early_stopping=True of Incremental instead, which holds out blocks.",
+        "warm_start": "Incremental.partial_fit goes on from what was learned; leave it False.",
+    }
+    for name, value in estimator.get_params().items():
+        setting = name.rpartition("__")[2]
+        if setting in instead and value is True:
+            raise ValueError(
+                f"{name} of {type(estimator).__name__} must be False: partial_fit does not follow "
+                f"it. Got {name}=True instead. {instead[setting]}"
+            )
 
 
 def _check_classes(classes, y):

@@ -74,11 +74,10 @@ def steps(
     BlockError
         If a block cannot be computed, after all blocks before it were handed over.
     """
-    numbers = None
     if shuffle:
-        planned, numbers = planned.shuffled(np.random.default_rng(seed))
+        planned = planned.take(planned.shuffled(np.random.default_rng(seed)))
     number = -1
-    with stream(planned, runner, prefetch=prefetch, numbers=numbers) as computed:
+    with stream(planned, runner, prefetch=prefetch) as computed:
 
         def hand_over() -> Iterator[Step]:
             nonlocal number

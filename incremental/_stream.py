@@ -27,20 +27,52 @@ class Plan:
 
     blocks: Blocks
     windows: list[Window]
+    #: What the blocks are called: their positions in the data.
+    numbers: Sequence[int]
 
-    def shuffled(self, rng: np.random.Generator) -> tuple[Plan, list[int]]:
-        """Return a plan of the same blocks in another order, and their former positions.
+    def take(self, order: Sequence[int]) -> Plan:
+        """Return a plan of the blocks at the positions `order`, in that order."""
+        blocks = self.blocks.take(order)
+        traced = trace(blocks.graph, blocks.keys)
+        numbers = [self.numbers[i] for i in order]
+        return Plan(blocks, windows(blocks.graph, blocks.keys, traced), numbers)
+
+    def map(self, name: str, function: Any, state: Any, **options: Any) -> Plan:
+        """Return a plan of what `Blocks.map` makes of the blocks."""
+        blocks = self.blocks.map(name, function, state, **options)
+        traced = trace(blocks.graph, blocks.keys)
+        return Plan(blocks, windows(blocks.graph, blocks.keys, traced), self.numbers)
+
+    def shuffled(self, rng: np.random.Generator) -> list[int]:
+        """Return the positions of the blocks in another order.
 
         Blocks of one window stay together, so that their source is still read once.
         """
-        groups = [list(window.blocks) for window in self.windows if window.blocks]
         order: list[int] = []
+        for group in self._groups(rng):
+            order.extend(rng.permutation(group).tolist())
+        return order
+
+    def held_out(self, fraction: float, rng: np.random.Generator) -> tuple[list[int], list[int]]:
+        """Return the positions of the blocks to keep, and of about that fraction of them, drawn.
+
+        Blocks of one window stay together where that leaves some on both sides, so that no source
+        is read for both.
+        """
+        n_blocks = len(self.blocks)
+        wanted = min(max(1, round(fraction * n_blocks)), n_blocks - 1)
+        drawn: set[int] = set()
+        for group in self._groups(rng):
+            if len(drawn) + len(group) <= max(wanted, 1):
+                drawn.update(group)
+        if not drawn:
+            drawn.update(rng.permutation(n_blocks)[:wanted].tolist())
+        return [i for i in range(n_blocks) if i not in drawn], sorted(drawn)
+
+    def _groups(self, rng: np.random.Generator) -> Iterator[list[int]]:
+        groups = [list(window.blocks) for window in self.windows if window.blocks]
         for i in rng.permutation(len(groups)):
-            order.extend(rng.permutation(groups[i]).tolist())
-        blocks = self.blocks.take(order)
-        return Plan(
-            blocks, windows(blocks.graph, blocks.keys, trace(blocks.graph, blocks.keys))
-        ), order
+            yield groups[i]
 
 
 def plan(blocks: Blocks, runner: Runner) -> Plan:
@@ -67,7 +99,7 @@ def plan(blocks: Blocks, runner: Runner) -> Plan:
             values = runner.get(cull(graph, keys), keys)
             graph.update((k, DataNode(k, value)) for k, value in zip(keys, values, strict=True))
         blocks = replace(blocks, graph=graph)
-    return Plan(blocks, windows(blocks.graph, blocks.keys, traced))
+    return Plan(blocks, windows(blocks.graph, blocks.keys, traced), range(len(blocks)))
 
 
 @contextmanager
@@ -76,7 +108,6 @@ def stream(
     runner: Runner,
     *,
     prefetch: int | None = None,
-    numbers: Sequence[int] | None = None,
 ) -> Iterator[Iterator[tuple[int, dict[str, Any]]]]:
     """Yield an iterator over the computed blocks.
 
@@ -91,8 +122,6 @@ def stream(
         has; None means two more than the runner has workers, 0 means in the foreground.  A window
         that is larger (a source that holds many blocks) is computed while the one before it is
         consumed.
-    numbers : sequence of int, default=None
-        What to call the blocks; default is their position.
 
     Raises
     ------
@@ -113,7 +142,7 @@ def stream(
     ahead = _Ahead(runner, prefetch if runner.pool is not None else 0, watch)
     failed = True
     try:
-        yield _hand_over(planned, ahead, numbers or range(len(blocks)))
+        yield _hand_over(planned, ahead)
         failed = False
     finally:
         ahead.close()
@@ -121,10 +150,8 @@ def stream(
             watch.finish(failed)
 
 
-def _hand_over(
-    planned: Plan, ahead: _Ahead, numbers: Sequence[int]
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    blocks = planned.blocks
+def _hand_over(planned: Plan, ahead: _Ahead) -> Iterator[tuple[int, dict[str, Any]]]:
+    blocks, numbers = planned.blocks, planned.numbers
     waiting = deque(planned.windows)
     while True:
         ahead.fill(waiting)

@@ -26,7 +26,7 @@ from sklearn.utils._test_common.instance_generator import (
 )
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from incremental import Incremental, _training
+from incremental import Incremental, _labels
 
 from .conftest import loop
 
@@ -158,8 +158,8 @@ def test_names_and_number_of_features_are_those_of_the_model(bare):
     names = [f"column {i}" for i in range(X.shape[1])]
     frame = pd.DataFrame(X, columns=names)
     model = Incremental(bare).fit(frame, y)
-    classes = _training.unique_labels(y)
-    told = {"classes": classes} if _training.needs_classes(bare) else {}
+    classes = _labels.find(_labels.Ask(), y).labels
+    told = {"classes": classes} if _labels.needs_classes(bare) else {}
     direct = loop(clone(bare), [(frame, y)], **told)
     assert model.n_features_in_ == direct.n_features_in_ == 12
     # OneVsRestClassifier has names after fit, but not after partial_fit.

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import IncrementalPCA, LatentDirichletAllocation
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.metrics import accuracy_score, check_scoring, get_scorer_names, make_scorer
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPRegressor
 
 from incremental import Incremental
 
@@ -57,7 +59,31 @@ def test_the_default_score_takes_weights(fitted, source):
     source.reads.clear()
     score = fitted.score(source.X, source.y, sample_weight=w)
     assert source.reads == dict.fromkeys(range(10), 1)
-    assert score == fitted.estimator_.score(X, y, sample_weight=w)
+    # Put together from sums of the blocks, so that only the rounding differs.
+    assert score == pytest.approx(fitted.estimator_.score(X, y, sample_weight=w), rel=1e-12)
+
+
+def test_the_default_score_of_a_regressor_is_put_together_from_sums(source):
+    y = da.stack([source.X[:, 0] * 2, source.X[:, 1] + 1e6, source.X[:, 2] * 0 + 3], axis=1)
+    model = Incremental(MLPRegressor(random_state=0)).fit(source.X, y)
+    X, y = dask.compute(source.X, y)
+    for w in (None, np.linspace(0, 1, 200), np.repeat([0, 1], 100)):
+        source.reads.clear()
+        score = model.score(source.X, y, sample_weight=w)
+        assert source.reads == dict.fromkeys(range(10), 1)
+        assert score == pytest.approx(model.estimator_.score(X, y, sample_weight=w), rel=1e-9)
+
+
+def test_r2_has_the_conventions_of_scikit_learn_for_a_constant_target(source):
+    model = Incremental(SGDRegressor(random_state=0)).fit(source.X, source.X[:, 0])
+    model.estimator_.coef_[:] = 0
+    model.estimator_.intercept_[:] = 3
+    X = source.X.compute()
+    for value in (3.0, 4.0):
+        y = da.full(200, value, chunks=20)
+        assert model.score(source.X, y) == model.estimator_.score(X, y.compute())
+    with pytest.warns(UndefinedMetricWarning, match="less than two samples"):
+        assert np.isnan(model.score(source.X[:1], y[:1]))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,180 @@
+"""Labels of classifiers: found, merged, counted, checked."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import is_classifier
+from sklearn.utils import get_tags
+from toolz import merge_with
+
+from incremental.exceptions import BlockError
+
+
+def accepts(method: Any, name: str) -> bool:
+    """Say whether a method has a parameter of this name.
+
+    Examples
+    --------
+    >>> accepts(len, "obj"), accepts(len, "classes")
+    (True, False)
+    """
+    try:
+        return name in inspect.signature(method).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def needs_classes(estimator: Any) -> bool:
+    """Say whether the first ``partial_fit`` has to be told all classes."""
+    if accepts(estimator.partial_fit, "classes"):
+        return True
+    inner = getattr(estimator, "estimator", None)  # SelectFromModel hands parameters on
+    return hasattr(inner, "partial_fit") and is_classifier(inner) and needs_classes(inner)
+
+
+def is_multilabel(estimator: Any) -> bool:
+    """Say whether columns of y are labels, each there or not, rather than outputs with labels."""
+    tags = get_tags(estimator)
+    return bool(
+        tags.classifier_tags
+        and tags.classifier_tags.multi_label
+        and not tags.target_tags.multi_output
+    )
+
+
+class Ask(NamedTuple):
+    """What is asked of each block of y."""
+
+    #: Columns of y are labels, rather than outputs with labels.
+    multilabel: bool = False
+    #: How often each label occurs is asked, too.
+    counts: bool = False
+
+
+class Found(NamedTuple):
+    """What a block of y answers."""
+
+    #: The sorted labels; for y of several outputs a list of them.
+    labels: Any
+    counts: dict[Any, int] | None = None
+
+
+def find(ask: Ask, y: Any) -> Found:
+    """Find the labels of y, and count them.
+
+    Examples
+    --------
+    >>> find(Ask(counts=True), ["a", "b", "a"])
+    Found(labels=array(['a', 'b'], dtype='<U1'), counts={'a': 2, 'b': 1})
+    >>> find(Ask(), [[0, 5], [1, 5]]).labels
+    [array([0, 1]), array([5])]
+    >>> find(Ask(multilabel=True), [[0, 1], [1, 1]]).labels
+    array([0, 1])
+    """
+    y = _as_array(y)
+    if y.ndim == 2 and y.shape[1] > 1:
+        if ask.multilabel:
+            return Found(np.arange(y.shape[1]))
+        return Found([np.unique(column) for column in y.T])
+    if not ask.counts:
+        return Found(np.unique(y))
+    labels, counts = np.unique(y, return_counts=True)
+    return Found(labels, dict(zip(labels.tolist(), counts.tolist(), strict=True)))
+
+
+def _as_array(y: Any) -> Any:
+    return y if sp.issparse(y) else np.asarray(y)  # NumPy takes a sparse matrix for one value
+
+
+def merge(parts: list[Found]) -> Found:
+    """Merge what blocks answered.
+
+    Examples
+    --------
+    >>> merge([Found(np.array([0, 2]), {0: 1, 2: 3}), Found(np.array([2]), {2: 4})])
+    Found(labels=array([0, 2]), counts={0: 1, 2: 7})
+    """
+    first = parts[0]
+    if isinstance(first.labels, list):
+        outputs = zip(*(part.labels for part in parts), strict=True)
+        return Found([np.unique(np.concatenate(labels)) for labels in outputs])
+    labels = np.unique(np.concatenate([part.labels for part in parts]))
+    if first.counts is None:
+        return Found(labels)
+    counts = merge_with(sum, *(part.counts for part in parts))
+    return Found(labels, counts)
+
+
+def balanced_weights(counts: dict[Any, int], classes: Any) -> dict[Any, float]:
+    """Return the weights of classes that give each the same say, as scikit-learn's "balanced".
+
+    Examples
+    --------
+    >>> balanced_weights({0: 9, 1: 1}, np.array([0, 1]))
+    {0: 0.5555555555555556, 1: 5.0}
+    """
+    labels = np.asarray(classes).tolist()
+    unseen = [label for label in labels if not counts.get(label)]
+    if unseen:
+        raise ValueError(
+            f"class_weight='balanced' needs every label of classes in y. Got none of {unseen}; "
+            "pass class_weight as a dict, or leave them out of classes."
+        )
+    n = sum(counts[label] for label in labels)
+    return {label: n / (len(labels) * counts[label]) for label in labels}
+
+
+def balanced(estimator: Any) -> list[str]:
+    """Return the parameters of an estimator that ask for balanced classes.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> balanced(SGDClassifier(class_weight="balanced"))
+    ['class_weight']
+    """
+    return [
+        name
+        for name, value in estimator.get_params().items()
+        if name.rpartition("__")[2] == "class_weight"
+        and isinstance(value, str)
+        and value == "balanced"
+    ]
+
+
+def check_labels(y: Any, classes: Any, number: int | None = None) -> None:
+    """Refuse labels that are not in `classes`; name them and the rows that they are in."""
+    if y is None:
+        return
+    y = _as_array(y)
+    if y.ndim == 2 and y.shape[1] > 1:
+        if isinstance(classes, list):
+            for column, labels in zip(y.T, classes, strict=False):
+                check_labels(column, labels, number)
+        return
+    y = y.ravel()
+    labels = np.sort(np.asarray(classes))
+    try:
+        if len(labels) == 2:  # the usual case, many times faster than searching
+            found = (y == labels[0]) | (y == labels[1])
+        else:
+            found = labels.take(labels.searchsorted(y), mode="clip") == y
+    except TypeError:
+        found = np.isin(y, labels)
+    if np.all(found):
+        return
+    rows = np.flatnonzero(~np.broadcast_to(found, y.shape))
+    unknown = sorted(set(y[rows].tolist()), key=str)
+    where = "" if number is None else f" of block {number}"
+    message = (
+        f"y must contain only labels of classes={labels.tolist()}. Got {unknown} in "
+        f"{'row' if len(rows) == 1 else 'rows'} {', '.join(map(str, rows[:5]))}"
+        f"{', ...' if len(rows) > 5 else ''}{where}. Add them to classes, or clean y."
+    )
+    if number is None:
+        raise ValueError(message)
+    raise BlockError(message, number)

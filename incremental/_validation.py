@@ -1,0 +1,132 @@
+"""Early stopping: a score after each pass, and the model of the best one."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import check_scoring
+
+from incremental._blocks import make_blocks
+from incremental._labels import accepts
+from incremental._runner import Runner
+from incremental._scoring import score
+from incremental._stream import Plan, plan
+
+
+def check_scorer(model: Any, scoring: Any) -> Any:
+    """Return the one scorer that decides, or None for the score of the model.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or if there are several.
+    """
+    if scoring is None:
+        if not hasattr(model, "score"):
+            raise ValueError(
+                f"early_stopping=True needs a score, and {type(model).__name__} has none. Pass "
+                "scoring."
+            )
+        return None
+    if not isinstance(scoring, str) and not callable(scoring):
+        raise ValueError(
+            f"early_stopping=True needs one score to decide by. Got scoring={scoring!r} instead; "
+            "pass the name of one, or a callable."
+        )
+    return check_scoring(model, scoring)
+
+
+def hold_out(planned: Plan, fraction: float, seed: int) -> tuple[Plan, Plan]:
+    """Return plans of the blocks to learn from and of those to validate on.
+
+    Raises
+    ------
+    ValueError
+        If there is only one block.
+    """
+    if len(planned.blocks) < 2:
+        raise ValueError(
+            "early_stopping=True holds out whole blocks, so that X must have at least 2. Got 1 "
+            "instead; cut X into more (rechunk, repartition, dask.array.from_array for data in "
+            "memory), or pass X_val and y_val."
+        )
+    # Apart from the seeds of the passes, [seed, pass], and of the blocks in them.
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
+    learned, held_out = planned.held_out(fraction, rng)
+    names = [n for n in planned.blocks.names if n in ("X", "y", "sample_weight")]
+    kept = replace(planned, blocks=planned.blocks.only(*names))
+    return planned.take(learned), kept.take(held_out)
+
+
+def given(X: Any, y: Any, sample_weight: Any, runner: Runner) -> Plan:
+    """Return a plan of the data to validate on."""
+    rows = {} if sample_weight is None else {"sample_weight": sample_weight}
+    return plan(make_blocks(X, y, rows), runner)
+
+
+class Validation:
+    """Scores a model after each pass, keeps the best, and says when to stop.
+
+    Parameters
+    ----------
+    planned : Plan
+        The blocks to validate on.
+    scorer : callable or None
+        None is the score of the model.
+    runner, prefetch
+        As for :func:`incremental._stream.stream`.
+    tol : float
+        By how much a score has to exceed the best one to be a rise.
+    n_iter_no_change : int
+        Stop after so many passes without a rise.
+
+    Attributes
+    ----------
+    scores : list of float
+        One for each pass.
+    n_samples : list of int
+        Rows learned until then.
+    best_model : estimator or None
+        A copy of the model with the highest score; None if every score is NaN.
+    """
+
+    def __init__(
+        self,
+        planned: Plan,
+        scorer: Any,
+        runner: Runner,
+        prefetch: int | None,
+        tol: float,
+        n_iter_no_change: int,
+    ):
+        self._planned = planned
+        self._scorer = scorer
+        self._runner = runner
+        self._prefetch = prefetch
+        self._tol = tol
+        self._n_iter_no_change = n_iter_no_change
+        self._n_without_rise = 0
+        self.scores: list[float] = []
+        self.n_samples: list[int] = []
+        self.best_score = -np.inf
+        self.best_model: Any = None
+
+    def after_pass(self, model: Any, n_samples: int) -> bool:
+        """Score the model; return whether to stop."""
+        planned = self._planned
+        asked = model.score if self._scorer is None else self._scorer
+        if "sample_weight" in planned.blocks.names and not accepts(asked, "sample_weight"):
+            names = [name for name in planned.blocks.names if name != "sample_weight"]
+            planned = replace(planned, blocks=planned.blocks.only(*names))
+        found = score(model, self._scorer, planned, self._runner, self._prefetch, {})
+        self.scores.append(found)
+        self.n_samples.append(n_samples)
+        # Written so that NaN is no rise.
+        rises = found >= self.best_score + self._tol
+        self._n_without_rise = 0 if rises else self._n_without_rise + 1
+        if found > self.best_score:
+            self.best_score, self.best_model = found, copy.deepcopy(model)
+        return self._n_without_rise >= self._n_iter_no_change
