@@ -315,7 +315,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 "None. Pass y."
             )
         stops_early = validation_data is not None
-        scorer = _validation.check_scorer(model, self.scoring) if stops_early else None
+        scorer = _validation.check_scorer(self, self.scoring) if stops_early else None
         rows = {k: v for k, v in fit_params.items() if _blocks.is_per_row(v, X)}
         self._check_rows(X, fit_params, rows)
         whole = {k: v for k, v in fit_params.items() if k not in rows}
@@ -772,7 +772,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         0.9
         """
         model = self._fitted("score")
-        scorer = None if self.scoring is None else check_scoring(model, self.scoring)
+        scorer = None if self.scoring is None else check_scoring(self, self.scoring)
         params = self._routed("score", params)
         rows = {k: v for k, v in params.items() if _blocks.is_per_row(v, X)}
         whole = {k: v for k, v in params.items() if k not in rows}

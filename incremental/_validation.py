@@ -16,8 +16,8 @@ from incremental._scoring import score
 from incremental._stream import Plan, plan
 
 
-def check_scorer(model: Any, scoring: Any) -> Any:
-    """Return the one scorer that decides, or None for the score of the model.
+def check_scorer(estimator: Any, scoring: Any) -> Any:
+    """Return the one scorer that decides, or None for the score of the estimator itself.
 
     Raises
     ------
@@ -25,10 +25,10 @@ def check_scorer(model: Any, scoring: Any) -> Any:
         If there is none, or if there are several.
     """
     if scoring is None:
-        if not hasattr(model, "score"):
+        if not hasattr(estimator, "score"):
             raise ValueError(
-                f"early_stopping=True needs a score, and {type(model).__name__} has none. Pass "
-                "scoring."
+                f"early_stopping=True needs a score, and {type(estimator.estimator).__name__} has "
+                "none. Pass scoring."
             )
         return None
     if not isinstance(scoring, str) and not callable(scoring):
@@ -36,7 +36,7 @@ def check_scorer(model: Any, scoring: Any) -> Any:
             f"early_stopping=True needs one score to decide by. Got scoring={scoring!r} instead; "
             "pass the name of one, or a callable."
         )
-    return check_scoring(model, scoring)
+    return check_scoring(estimator, scoring)
 
 
 def hold_out(planned: Plan, fraction: float, seed: int) -> tuple[Plan, Plan]:
