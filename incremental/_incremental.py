@@ -61,10 +61,22 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     shuffle : bool, default=False
         Learn the blocks, and the rows within each, in another order in every pass.  False keeps
         the order of the data.
+    early_stopping : bool, default=False
+        Score the model after each pass of `fit`, on data that it does not learn from; stop when
+        the score no longer rises, and keep the model of the best pass.  Otherwise all `max_iter`
+        passes are made.  `partial_fit` holds nothing out.
+    validation_fraction : float, default=0.1
+        Share of the blocks that `early_stopping` holds out, chosen by `random_state`, the same for
+        all passes; at least one.  Not used if `fit` is given ``X_val``.
+    n_iter_no_change : int, default=5
+        Stop after so many passes without a rise.
+    tol : float, default=1e-4
+        By how much a score has to exceed the best one to be a rise.
     scoring : str, callable, list, tuple or dict, default=None
         What `score` returns, as in :func:`sklearn.model_selection.cross_validate`; several scores
         are a dict.  None is the score of the wrapped estimator.  A callable is given the model, an
-        X without content and y: predictions are gathered, X never is.
+        X without content and y: predictions are gathered, X never is.  `early_stopping` decides by
+        it, then it has to be a single one.
     prefetch : int, default=None
         At most so many blocks are computed, or being computed, ahead of the one that is being
         learned.  None means two more than dask has workers; 0 computes each block in the
@@ -78,7 +90,13 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     estimator_ : estimator
         The model.
     n_iter_ : int
-        Number of passes over the data that `estimator_` has seen.
+        Number of passes that were made over the data.
+    validation_scores_ : list of float
+        The score after each pass; only defined with `early_stopping`.
+    validation_n_samples_ : list of int
+        How many rows were learned until each of them; only defined with `early_stopping`.
+    best_validation_score_ : float
+        The score of `estimator_`; only defined with `early_stopping`.
     classes_, coef_, n_features_in_, ...
         Every other attribute with a trailing underscore is read from `estimator_`.
 
@@ -106,6 +124,10 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     *Memory.*  At most `prefetch` blocks wait or are being computed while one is learned.  Each
     block is computed once per pass; what all blocks need of all blocks, the mean in
     ``X - X.mean(0)``, is computed once before, which reads the data one more time.
+
+    *Settings of the estimator.*  ``class_weight="balanced"``, which ``partial_fit`` refuses,
+    becomes the weights by the counts of the labels, found in the pass over y that finds the
+    classes.  ``early_stopping=True`` and ``warm_start=True`` of the estimator are refused.
 
     *Callbacks.*  ``set_callbacks`` takes scikit-learn's callbacks.  A fit has a task for each pass,
     and a pass one for each block; a hook that asks to stop after a block ends the pass, after a

@@ -7,6 +7,7 @@ from numpydoc.validate import validate
 
 import incremental
 import incremental.datasets
+import incremental.plotting
 
 # scikit-learn leaves out the same: how summaries are cut, extended summaries, "See Also" and
 # notes everywhere, and that a value that is returned has a name.
@@ -22,6 +23,7 @@ NAMES = [
     "incremental.BlockError",
     *METHODS,
     *(f"incremental.datasets.{name}" for name in incremental.datasets.__all__),
+    *(f"incremental.plotting.{name}" for name in incremental.plotting.__all__),
 ]
 
 

@@ -1,0 +1,155 @@
+"""Plots of how training went; needs matplotlib."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+
+__all__ = ["ValidationScoresDisplay"]
+
+
+class ValidationScoresDisplay:
+    """Score on held-out data after each pass.
+
+    Create it with `from_estimator`; all parameters are stored as attributes.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_passes,)
+        The score after each pass.
+    n_samples : array-like of shape (n_passes,), default=None
+        How many rows were learned until then.
+    score_name : str, default="Score"
+        What the scores are called.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the curve.
+    figure_ : matplotlib Figure
+        Figure with the curve.
+    line_ : matplotlib Line2D
+        The curve.
+    best_ : matplotlib Line2D or None
+        The mark of the best pass; None if every score is NaN.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> from incremental import Incremental
+    >>> from incremental.datasets import make_classification
+    >>> from incremental.plotting import ValidationScoresDisplay
+    >>> X, y = make_classification(n_samples=1_000, chunks=100, random_state=0)
+    >>> model = Incremental(
+    ...     SGDClassifier(random_state=0), max_iter=5, early_stopping=True, random_state=0
+    ... ).fit(X, y)
+    >>> display = ValidationScoresDisplay.from_estimator(model)
+    >>> display.ax_.get_xlabel()
+    'Pass'
+    """
+
+    def __init__(self, scores: Any, *, n_samples: Any = None, score_name: str = "Score"):
+        self.scores = scores
+        self.n_samples = n_samples
+        self.score_name = score_name
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, x: str = "pass", ax: Any = None, **kwargs: Any):
+        """Plot the validation scores of a fitted `Incremental`.
+
+        Parameters
+        ----------
+        estimator : Incremental
+            Fitted with ``early_stopping=True``.
+        x : {"pass", "n_samples"}, default="pass"
+            Against what: the number of the pass, or the rows learned until then.
+        ax : matplotlib Axes, default=None
+            Where to plot; None makes a new figure.
+        **kwargs : dict
+            Given to matplotlib's ``plot``.
+
+        Returns
+        -------
+        display : ValidationScoresDisplay
+            The plot.
+
+        Raises
+        ------
+        NotFittedError
+            If `estimator` has no validation scores.
+        """
+        scores = vars(estimator).get("validation_scores_")
+        if scores is None:
+            raise NotFittedError(
+                "estimator must be fitted with early_stopping=True. Got a "
+                f"{type(estimator).__name__} without validation_scores_ instead."
+            )
+        display = cls(
+            scores, n_samples=estimator.validation_n_samples_, score_name=_name(estimator.scoring)
+        )
+        return display.plot(x=x, ax=ax, **kwargs)
+
+    def plot(self, *, x: str = "pass", ax: Any = None, **kwargs: Any):
+        """Plot the scores.
+
+        Parameters
+        ----------
+        x : {"pass", "n_samples"}, default="pass"
+            Against what: the number of the pass, or the rows learned until then.
+        ax : matplotlib Axes, default=None
+            Where to plot; None makes a new figure.
+        **kwargs : dict
+            Given to matplotlib's ``plot``.
+
+        Returns
+        -------
+        display : ValidationScoresDisplay
+            This object.
+        """
+        if x not in ("pass", "n_samples"):
+            raise ValueError(f"x must be 'pass' or 'n_samples'. Got {x!r} instead.")
+        if x == "n_samples" and self.n_samples is None:
+            raise ValueError("x='n_samples' needs n_samples. Got n_samples=None instead.")
+        try:
+            import matplotlib.pyplot as plt
+            from matplotlib.ticker import MaxNLocator
+        except ImportError as error:
+            raise ImportError(
+                "ValidationScoresDisplay needs matplotlib. Install it: pip install matplotlib."
+            ) from error
+        if ax is None:
+            _, ax = plt.subplots()
+        scores = np.asarray(self.scores, dtype=float)
+        at = np.arange(1, len(scores) + 1) if x == "pass" else np.asarray(self.n_samples)
+        (self.line_,) = ax.plot(at, scores, **{"marker": "o", "markersize": 3, **kwargs})
+        self.best_ = None
+        if not np.isnan(scores).all():
+            best = int(np.nanargmax(scores))
+            label = f"kept: {self.score_name.lower()} {scores[best]:.4g} after pass {best + 1}"
+            (self.best_,) = ax.plot(
+                at[best], scores[best], "o", color="C1", markersize=8, fillstyle="none", label=label
+            )
+            ax.legend()
+        ax.set_xlabel("Pass" if x == "pass" else "Rows learned")
+        ax.set_ylabel(self.score_name)
+        if x == "pass":
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+
+def _name(scoring: Any) -> str:
+    """Return what to call a score, as scikit-learn's displays do.
+
+    Examples
+    --------
+    >>> _name("neg_log_loss"), _name(None)
+    ('Negative log loss', 'Score')
+    """
+    if scoring is None:
+        return "Score"
+    name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
+    name = name.replace("_", " ")
+    return ("Negative " + name[4:]) if name.startswith("neg ") else name.capitalize()
