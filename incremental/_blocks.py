@@ -35,6 +35,8 @@ class Blocks:
     keys: list[tuple[Key, ...]]
     #: Rows of each block; None where they are not known before the block is computed.
     lengths: list[int | None]
+    #: What the blocks are called: their positions in the data.
+    numbers: Sequence[int]
     #: The collections, which say which scheduler computes them.
     collections: list[Any] = field(default_factory=list)
     #: What a block of X has to look like: its shape but for the rows, and its dtype.
@@ -52,25 +54,39 @@ class Blocks:
     def take(self, order: Sequence[int]) -> Blocks:
         """Return the blocks at the positions `order`, in that order."""
         return replace(
-            self, keys=[self.keys[i] for i in order], lengths=[self.lengths[i] for i in order]
+            self,
+            keys=[self.keys[i] for i in order],
+            lengths=[self.lengths[i] for i in order],
+            numbers=[self.numbers[i] for i in order],
         )
 
     def map(
         self, name: str, function: Any, state: Any, *, label: str, keep: Sequence[str] = ()
     ) -> Blocks:
-        """Return blocks of ``function(state, *values)``, and of the values to keep.
+        """Return blocks of ``function(state, number, *values)``, and of the values to keep.
 
-        `state` enters the graph once, whatever its size; `label` is what a dashboard shows.
+        Parameters
+        ----------
+        name : str
+            What the result is called.
+        function : callable
+            Given `state`, the number of the block, and its values.
+        state : object
+            Enters the graph once, whatever its size.
+        label : str
+            What a dashboard shows.
+        keep : sequence of str
+            The values of a block that stay as they are.
         """
         token = uuid.uuid4().hex
         graph = dict(self.graph)
         shared = f"state-{token}"
         graph[shared] = DataNode(shared, state)
-        at = [self.names.index(name) for name in keep]
+        at = [self.names.index(kept) for kept in keep]
         keys = []
-        for i, block in enumerate(self.keys):
-            key = (f"{label}-{token}", i)
-            graph[key] = Task(key, function, TaskRef(shared), *map(TaskRef, block))
+        for number, block in zip(self.numbers, self.keys, strict=True):
+            key = (f"{label}-{token}", number)
+            graph[key] = Task(key, function, TaskRef(shared), number, *map(TaskRef, block))
             keys.append((key, *(block[j] for j in at)))
         return replace(self, graph=graph, names=(name, *keep), keys=keys, promise=None)
 
@@ -200,6 +216,7 @@ def make_blocks(X: Any, y: Any = None, rows: dict[str, Any] | None = None) -> Bl
         tuple(column.name for column in columns),
         list(zip(*keys, strict=True)),
         list(lengths),
+        range(len(lengths)),
         [c.data[0] if isinstance(c.data, list) else c.data for c in columns if is_lazy(c.data)],
         _promise(first.data),
     )

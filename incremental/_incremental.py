@@ -456,7 +456,8 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         ask = _labels.Ask(_labels.is_multilabel(model), counts=bool(balanced))
         if classes is None or balanced:
             if _blocks.is_lazy(y):
-                target = blocks.only("y").map("labels", _labels.find, ask, label="find-classes")
+                find = _labels.find_in_block
+                target = blocks.only("y").map("labels", find, ask, label="find-classes")
                 with stream(plan(target, runner), runner, prefetch=self.prefetch) as computed:
                     found = _labels.merge([block["labels"] for _, block in computed])
             else:

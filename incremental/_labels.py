@@ -86,6 +86,11 @@ def find(ask: Ask, y: Any) -> Found:
     return Found(labels, dict(zip(labels.tolist(), counts.tolist(), strict=True)))
 
 
+def find_in_block(ask: Ask, number: int, y: Any) -> Found:
+    """Find the labels of a block of y."""
+    return find(ask, y)
+
+
 def _as_array(y: Any) -> Any:
     return y if sp.issparse(y) else np.asarray(y)  # NumPy takes a sparse matrix for one value
 

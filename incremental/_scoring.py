@@ -14,10 +14,11 @@ from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import accuracy_score
 
-from incremental._batches import concatenate
+from incremental._batches import concatenate, n_rows
 from incremental._runner import Runner
 from incremental._stream import Plan, stream
 from incremental._training import check_block
+from incremental.exceptions import BlockError, describe
 
 RESPONSES = ("predict", "predict_proba", "predict_log_proba", "decision_function")
 
@@ -78,9 +79,9 @@ def score(
                 "blocks. Score data in memory instead: estimator_.score(X[:10_000].compute())."
             )
         answer = partial(_own_score, params)
-        scores, n_rows = zip(*_answers(model, answer, planned, runner, prefetch), strict=True)
+        scores, sizes = zip(*_answers(model, answer, planned, runner, prefetch), strict=True)
         if hasattr(model, "score_samples"):  # a mean log-likelihood; else a sum (an inertia)
-            return float(np.average(scores, weights=n_rows))
+            return float(np.average(scores, weights=sizes))
         return float(np.sum(scores))
     answer = partial(_respond, _methods(model, scorer))
     parts = _answers(model, answer, planned, runner, prefetch)
@@ -95,8 +96,9 @@ def score(
 def _answers(model: Any, answer: Any, planned: Plan, runner: Runner, prefetch: Any) -> list[Any]:
     """Ask every block with rows; each is read once and let go."""
     question = Question(model, planned.blocks.names, answer)
-    asked = planned.map("answer", _ask, question, label=f"score-{type(model).__name__}")
-    with stream(asked, runner, prefetch=prefetch) as computed:
+    label = f"score-{type(model).__name__}"
+    asked = planned.blocks.map("answer", _ask, question, label=label)
+    with stream(Plan(asked), runner, prefetch=prefetch) as computed:
         found = [block["answer"] for _, block in computed]
     found = [one for one in found if one is not None]
     if not found:
@@ -107,11 +109,16 @@ def _answers(model: Any, answer: Any, planned: Plan, runner: Runner, prefetch: A
     return found
 
 
-def _ask(question: Question, *values: Any) -> Any:
+def _ask(question: Question, number: int, *values: Any) -> Any:
     block = dict(zip(question.names, values, strict=True))
-    if check_block(None, block) == 0:
+    if check_block(number, block) == 0:
         return None
-    return question.answer(question.model, block.pop("X"), block)
+    try:
+        return question.answer(question.model, block.pop("X"), block)
+    except Exception as error:
+        raise BlockError(
+            f"Block {number} could not be scored: {describe(error)}", number
+        ) from error
 
 
 def _hits(model: Any, X: Any, block: dict[str, Any]) -> tuple[float, float]:
@@ -139,9 +146,9 @@ def _r2(parts: list[tuple[Any, ...]]) -> float:
     T. F. Chan, G. H. Golub, R. J. LeVeque: Algorithms for computing the sample variance, The
     American Statistician 37 (1983).
     """
-    n_rows, total, mean, around_mean, around_prediction = parts[0]
+    n_samples, total, mean, around_mean, around_prediction = parts[0]
     for n, weight, other_mean, other_around_mean, other_around_prediction in parts[1:]:
-        n_rows += n
+        n_samples += n
         around_prediction = around_prediction + other_around_prediction
         if weight:
             share = weight / (total + weight)
@@ -149,7 +156,7 @@ def _r2(parts: list[tuple[Any, ...]]) -> float:
             around_mean = around_mean + other_around_mean + between
             mean = mean + (other_mean - mean) * share
             total += weight
-    if n_rows < 2:
+    if n_samples < 2:
         message = "R^2 score is not well-defined with less than two samples."
         warnings.warn(message, UndefinedMetricWarning, stacklevel=4)
         return float("nan")
@@ -160,9 +167,7 @@ def _r2(parts: list[tuple[Any, ...]]) -> float:
 
 
 def _own_score(params: dict[str, Any], model: Any, X: Any, block: dict[str, Any]) -> Any:
-    n = check_block(None, {"X": X})
-    score = model.score(X, **block, **params)
-    return score, n
+    return model.score(X, **block, **params), n_rows({"X": X})
 
 
 def _respond(methods: tuple[str, ...], model: Any, X: Any, block: dict[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from incremental._batches import shuffled
 from incremental._runner import Runner
 from incremental._stream import Plan, stream
-from incremental._training import Learner
+from incremental._training import Learner, check_block
 
 
 class Step:
@@ -24,22 +25,34 @@ class Step:
         Its values by name: what callbacks are shown of it.
     learner : Learner
         Learns it in place.
-    seed : sequence of int or None
-        Draws the order of its rows.
     """
 
-    def __init__(
-        self, number: int, data: dict[str, Any], learner: Learner, seed: Sequence[int] | None
-    ):
+    def __init__(self, number: int, data: dict[str, Any], learner: Learner):
         self.number = number
         self.data = data
         self._learner = learner
-        self._seed = seed
 
     def learn(self) -> bool:
         """Learn from the block; return False if it has no rows."""
         data, self.data = self.data, {}
-        return self._learner.learn(self.number, data, self._seed)
+        return self._learner.learn(self.number, data)
+
+
+def in_new_order(planned: Plan, promise: Any, seed: Sequence[int]) -> Plan:
+    """Return a plan of the blocks, and of the rows within each, in an order drawn from `seed`.
+
+    Rows are moved where the blocks are computed, ahead of their turn.
+    """
+    blocks = planned.blocks.take(planned.shuffled(np.random.default_rng(seed)))
+    state = blocks.names, promise, list(seed)
+    return Plan(blocks.map("block", _shuffle_rows, state, label="shuffle"))
+
+
+def _shuffle_rows(state: tuple[Any, ...], number: int, *values: Any) -> dict[str, Any]:
+    names, promise, seed = state
+    block = dict(zip(names, values, strict=True))
+    check_block(number, block, promise)
+    return shuffled(block, np.random.default_rng([*seed, number]))
 
 
 @contextmanager
@@ -75,14 +88,14 @@ def steps(
         If a block cannot be computed, after all blocks before it were handed over.
     """
     if shuffle:
-        planned = planned.take(planned.shuffled(np.random.default_rng(seed)))
+        planned = in_new_order(planned, learner.promise, seed)
     number = -1
     with stream(planned, runner, prefetch=prefetch) as computed:
 
         def hand_over() -> Iterator[Step]:
             nonlocal number
             for number, block in computed:
-                yield Step(number, block, learner, seed if shuffle else None)
+                yield Step(number, block["block"] if shuffle else block, learner)
 
         try:
             yield hand_over()

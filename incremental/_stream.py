@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from dataclasses import InitVar, dataclass, replace
+from functools import cached_property, partial
+from typing import Any, NoReturn
 
 import numpy as np
 from dask.callbacks import Callback
@@ -17,7 +17,7 @@ from dask.task_spec import DataNode
 
 from incremental._blocks import Blocks
 from incremental._runner import FAILURE, Runner, Stopped, Watch
-from incremental._windows import Key, Window, cull, stages, trace, windows
+from incremental._windows import Key, Trace, Window, cull, stages, trace, windows
 from incremental.exceptions import BlockError, describe
 
 
@@ -26,22 +26,16 @@ class Plan:
     """Blocks and the windows that compute them; good for any number of passes."""
 
     blocks: Blocks
-    windows: list[Window]
-    #: What the blocks are called: their positions in the data.
-    numbers: Sequence[int]
+    traced: InitVar[Trace | None] = None
 
-    def take(self, order: Sequence[int]) -> Plan:
-        """Return a plan of the blocks at the positions `order`, in that order."""
-        blocks = self.blocks.take(order)
-        traced = trace(blocks.graph, blocks.keys)
-        numbers = [self.numbers[i] for i in order]
-        return Plan(blocks, windows(blocks.graph, blocks.keys, traced), numbers)
+    def __post_init__(self, traced: Trace | None) -> None:
+        self._traced = traced
 
-    def map(self, name: str, function: Any, state: Any, **options: Any) -> Plan:
-        """Return a plan of what `Blocks.map` makes of the blocks."""
-        blocks = self.blocks.map(name, function, state, **options)
-        traced = trace(blocks.graph, blocks.keys)
-        return Plan(blocks, windows(blocks.graph, blocks.keys, traced), self.numbers)
+    @cached_property
+    def windows(self) -> list[Window]:
+        """The windows, in the order of the blocks."""
+        graph, keys = self.blocks.graph, self.blocks.keys
+        return windows(graph, keys, self._traced or trace(graph, keys))
 
     def shuffled(self, rng: np.random.Generator) -> list[int]:
         """Return the positions of the blocks in another order.
@@ -99,7 +93,7 @@ def plan(blocks: Blocks, runner: Runner) -> Plan:
             values = runner.get(cull(graph, keys), keys)
             graph.update((k, DataNode(k, value)) for k, value in zip(keys, values, strict=True))
         blocks = replace(blocks, graph=graph)
-    return Plan(blocks, windows(blocks.graph, blocks.keys, traced), range(len(blocks)))
+    return Plan(blocks, traced)
 
 
 @contextmanager
@@ -151,7 +145,7 @@ def stream(
 
 
 def _hand_over(planned: Plan, ahead: _Ahead) -> Iterator[tuple[int, dict[str, Any]]]:
-    blocks, numbers = planned.blocks, planned.numbers
+    blocks, numbers = planned.blocks, planned.blocks.numbers
     waiting = deque(planned.windows)
     while True:
         ahead.fill(waiting)
@@ -164,7 +158,7 @@ def _hand_over(planned: Plan, ahead: _Ahead) -> Iterator[tuple[int, dict[str, An
         for position in window.blocks:
             keys = blocks.keys[position]
             if FAILURE in values and not all(key in values for key in keys):
-                raise _error([numbers[position]], values[FAILURE]) from values[FAILURE]
+                _fail([numbers[position]], values[FAILURE])
             block = {name: values[key] for name, key in zip(blocks.names, keys, strict=True)}
             for key in keys:  # let go when no later block of the window is the same value
                 if last[key] == position:
@@ -236,7 +230,7 @@ class _Ahead:
         try:
             result = future.result()
         except Exception as error:
-            raise _error([numbers[i] for i in window.blocks], error) from error
+            _fail([numbers[i] for i in window.blocks], error)
         self.running.popleft()
         return window, result
 
@@ -252,9 +246,12 @@ class _Ahead:
                 future.exception()
 
 
-def _error(numbers: Sequence[int], error: BaseException) -> BlockError:
+def _fail(numbers: Sequence[int], error: BaseException) -> NoReturn:
+    if isinstance(error, BlockError):  # it knows better
+        raise error
     which = f"Block {numbers[0]}" if len(numbers) == 1 else f"Blocks {numbers[0]} to {numbers[-1]}"
-    return BlockError(f"{which} could not be computed: {describe(error)}", numbers[0])
+    message = f"{which} could not be computed: {describe(error)}"
+    raise BlockError(message, numbers[0]) from error
 
 
 class _Later:

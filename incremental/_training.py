@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import _num_samples
 
-from incremental._batches import Batches, Block, n_rows, shuffled
+from incremental._batches import Batches, Block, n_rows
 from incremental._labels import check_labels
 from incremental.exceptions import BlockError, describe
 
@@ -55,7 +55,7 @@ class Learner:
         if classes is not None:
             self.params["classes"] = classes
 
-    def learn(self, number: int, block: Block, seed: Sequence[int] | None = None) -> bool:
+    def learn(self, number: int, block: Block) -> bool:
         """Learn from one block; return False if it has no rows.
 
         Parameters
@@ -64,8 +64,6 @@ class Learner:
             What to call the block in an error.
         block : dict
             Its values by name.
-        seed : sequence of int, default=None
-            Learn the rows in an order drawn from it; None keeps the order.
 
         Raises
         ------
@@ -77,8 +75,6 @@ class Learner:
             return False
         if self.classes is not None:
             check_labels(block.get("y"), self.classes, number)
-        if seed is not None:
-            block = shuffled(block, np.random.default_rng([*seed, number]))
         self._learn_batches(number, self._batches.add(block))
         self.n_rows += n
         return True
@@ -102,48 +98,44 @@ class Learner:
             self.n_batches += 1
 
 
-def check_block(number: int | None, block: dict[str, Any], promise: Any = None) -> int:
+def check_block(number: int, block: dict[str, Any], promise: Any = None) -> int:
     """Return the number of rows of a block, or refuse it."""
-    where = "" if number is None else f" in block {number}"
     lengths = {}
     for name, value in block.items():
         try:
             lengths[name] = _num_samples(value)
-        except TypeError:
-            raise _refusal(
+        except TypeError as error:
+            raise BlockError(
+                f"Block {number} of {name} must be an array, a dataframe, a sparse matrix or a "
+                f"list. Got {type(value).__name__} instead; check what its loader returns.",
                 number,
-                f"Every block of {name} must be an array, a dataframe, a sparse matrix or a list. "
-                f"Got {type(value).__name__} instead{where}; check what its loader returns.",
-            ) from None
+            ) from error
     n = lengths["X"]
     for name, length in lengths.items():
         if length != n:
-            raise _refusal(
+            raise BlockError(
+                f"X and {name} must have the same number of rows in every block. Got {n} rows "
+                f"of X and {length} of {name} in block {number}.",
                 number,
-                f"X and {name} must have the same number of rows in every block. Got {n} rows of X "
-                f"and {length} of {name}{where}.",
             )
     X = block["X"]
     if promise is not None and n and hasattr(X, "shape"):
         shape, dtype = promise
         if tuple(X.shape[1:]) != tuple(shape):
-            raise _refusal(
-                number,
+            raise BlockError(
                 f"Every block of X must have the shape (n_rows, {', '.join(map(str, shape))}) that "
-                f"the dask array promises. Got {tuple(X.shape)}{where}; check its loader, or the "
-                "shape given to from_delayed.",
+                f"the dask array promises. Got {tuple(X.shape)} in block {number}; check its "
+                "loader, or the shape given to from_delayed.",
+                number,
             )
         if X.dtype != dtype and not _harmless(X.dtype, dtype):
-            raise _refusal(
-                number,
+            raise BlockError(
                 f"Every block of X must have the dtype {dtype} that the dask array promises. Got "
-                f"{X.dtype}{where}; check its loader, or the dtype given to from_delayed.",
+                f"{X.dtype} in block {number}; check its loader, or the dtype given to "
+                "from_delayed.",
+                number,
             )
     return n
-
-
-def _refusal(number: int | None, message: str) -> Exception:
-    return ValueError(message) if number is None else BlockError(message, number)
 
 
 def _harmless(found: np.dtype, promised: np.dtype) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,8 +56,8 @@ def hold_out(planned: Plan, fraction: float, seed: int) -> tuple[Plan, Plan]:
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
     learned, held_out = planned.held_out(fraction, rng)
     names = [n for n in planned.blocks.names if n in ("X", "y", "sample_weight")]
-    kept = replace(planned, blocks=planned.blocks.only(*names))
-    return planned.take(learned), kept.take(held_out)
+    blocks = planned.blocks
+    return Plan(blocks.take(learned)), Plan(blocks.only(*names).take(held_out))
 
 
 def given(X: Any, y: Any, sample_weight: Any, runner: Runner) -> Plan:
@@ -120,7 +119,7 @@ class Validation:
         asked = model.score if self._scorer is None else self._scorer
         if "sample_weight" in planned.blocks.names and not accepts(asked, "sample_weight"):
             names = [name for name in planned.blocks.names if name != "sample_weight"]
-            planned = replace(planned, blocks=planned.blocks.only(*names))
+            planned = Plan(planned.blocks.only(*names))
         found = score(model, self._scorer, planned, self._runner, self._prefetch, {})
         self.scores.append(found)
         self.n_samples.append(n_samples)
