@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -11,13 +12,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import dask
 import numpy as np
 from dask.callbacks import Callback
 from dask.task_spec import DataNode
+from dask.utils import disable_gc, key_split
 
 from incremental._blocks import Blocks
 from incremental._runner import FAILURE, Runner, Stopped, Watch
-from incremental._windows import Key, Window, cull, stages, trace, windows
+from incremental._windows import Graph, Key, Window, cull, stages, trace, windows
 from incremental.exceptions import BlockError, describe
 
 
@@ -38,9 +41,9 @@ class Plan:
         for i in rng.permutation(len(groups)):
             order.extend(rng.permutation(groups[i]).tolist())
         blocks = self.blocks.take(order)
-        return Plan(
-            blocks, windows(blocks.graph, blocks.keys, trace(blocks.graph, blocks.keys))
-        ), order
+        with disable_gc():
+            traced = trace(blocks.graph, blocks.keys)
+            return Plan(blocks, windows(blocks.graph, blocks.keys, traced)), order
 
 
 def plan(blocks: Blocks, runner: Runner) -> Plan:
@@ -49,25 +52,46 @@ def plan(blocks: Blocks, runner: Runner) -> Plan:
     What all blocks need of all blocks (a mean) is computed here, once, and its value put in its
     place.
 
+    Raises
+    ------
+    BlockError
+        If such a value cannot be computed; its block is 0, since nothing can be learned.
+
     Notes
     -----
     Values that depend on each other are computed one after the other, each in a pass of its own:
     in one graph the second would have to hold every source that it shares with the first.
     """
     shared: set[Key] = set()
-    traced = trace(blocks.graph, blocks.keys)
-    if traced.hoistable:
-        graph = dict(blocks.graph)
+    # A plan makes many objects that stay: a collection in between would look at all of them, again
+    # and again, and find nothing.  Not so where values are computed, which may leave garbage.
+    with disable_gc():
+        traced = trace(blocks.graph, blocks.keys)
+        graph = dict(blocks.graph) if traced.hoistable else blocks.graph
         while found := traced.hoistable:
             shared |= found
             graph.update((key, DataNode(key, None)) for key in found)
             traced = trace(graph, blocks.keys)
+    if shared:
         graph = dict(blocks.graph)
         for keys in stages(graph, shared):
-            values = runner.get(cull(graph, keys), keys)
-            graph.update((k, DataNode(k, value)) for k, value in zip(keys, values, strict=True))
+            graph.update(_compute_shared(graph, keys, runner))
         blocks = replace(blocks, graph=graph)
-    return Plan(blocks, windows(blocks.graph, blocks.keys, traced))
+    with disable_gc():
+        return Plan(blocks, windows(blocks.graph, blocks.keys, traced))
+
+
+def _compute_shared(graph: Graph, keys: list[Key], runner: Runner) -> dict[Key, DataNode]:
+    try:
+        values = runner.get(cull(graph, keys), keys)
+    except Exception as error:
+        names = ", ".join(sorted({key_split(key) for key in keys}))
+        raise BlockError(
+            f"A value that all blocks need ({names}) could not be computed, so that no block was "
+            f"learned: {describe(error)}",
+            0,
+        ) from error
+    return {key: DataNode(key, value) for key, value in zip(keys, values, strict=True)}
 
 
 @contextmanager
@@ -148,8 +172,24 @@ def _hand_over(
             del block
 
 
+#: What it costs to have a window computed by the pool instead of in the foreground, in seconds:
+#: two switches between threads and the bookkeeping of a future.
+HAND_OVER = 1e-4
+
+
 class _Ahead:
-    """The windows that are computed, or being computed, and not handed over yet."""
+    """The windows that are computed, or being computed, and not handed over yet.
+
+    Windows that take less time than a hand-over to the pool are computed in the foreground, one
+    when it is asked for: the most that computing them meanwhile could win is their own time.
+
+    The time is an estimate that errs towards the pool, for what is lost there is a hand-over, but
+    in the foreground a whole load that could have run meanwhile.  It begins with a second, so that
+    the first windows are computed ahead whatever they are, rises to the time of a window at once,
+    and falls by an eighth of the difference with each window: after a single slow one, a load that
+    was computed in the foreground, the pool takes over, for the longer the slower that was (17
+    windows after a millisecond, 69 after a second).
+    """
 
     def __init__(self, runner: Runner, prefetch: int, watch: Watch | None):
         self.runner = runner
@@ -159,6 +199,10 @@ class _Ahead:
         self._stop = threading.Event()
         self._carried: dict[Window, Future] = {}
         self._users: dict[Window, int] = {}
+        # A pool that the user configured may have prepared its threads for the work.
+        self._always_pool = dask.config.get("pool", None) is not None
+        self._seconds = 1.0
+        self._measuring = threading.Lock()
         self._hooks = {}
         if watch is not None:
             self._hooks = {"before": watch.before, "after": watch.after}
@@ -175,12 +219,16 @@ class _Ahead:
                 self._carried[window] = future
                 self._users[window] = window.n_users
 
+    @property
+    def _in_foreground(self) -> bool:
+        return self.prefetch == 0 or (self._seconds < HAND_OVER and not self._always_pool)
+
     @staticmethod
     def _next_with_blocks(waiting: deque[Window]) -> Window:
         return next((window for window in waiting if window.blocks), waiting[0])
 
     def _has_room(self, size: int) -> bool:
-        if self.prefetch == 0:
+        if self._in_foreground:
             return self.n_blocks == 0 and not self.running
         return self.n_blocks + size <= self.prefetch or not self.running
 
@@ -191,7 +239,7 @@ class _Ahead:
             if not self._users[lender]:
                 del self._carried[lender], self._users[lender]
         job = partial(self._compute, window, inputs)
-        if self.prefetch and not window.is_computed:
+        if not self._in_foreground and not window.is_computed:
             return self.runner.submit(job)
         return _Later(job) if window.blocks else _now(job)
 
@@ -202,7 +250,15 @@ class _Ahead:
             raise Stopped
         values = {key: future.result()[key] for key, future in inputs.items()}
         inputs.clear()
-        return self.runner.compute(window, values, self._stop, self._hooks)
+        start = time.perf_counter()
+        result = self.runner.compute(window, values, self._stop, self._hooks)
+        self._measured(time.perf_counter() - start)
+        return result
+
+    def _measured(self, seconds: float) -> None:
+        # Wall time, not that of the processor: a load that waits is worth overlapping most.
+        with self._measuring:
+            self._seconds = max(seconds, self._seconds + (seconds - self._seconds) / 8)
 
     def next(self, numbers: Sequence[int]) -> tuple[Window, dict[Key, Any]]:
         window, future = self.running[0]

@@ -13,9 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import is_classifier
 from sklearn.utils import get_tags
-from sklearn.utils.validation import _num_samples
 
-from incremental._batches import Batches, Block, n_rows, shuffled
+from incremental._batches import Batches, Block, _num_samples, n_rows, shuffled
 from incremental.exceptions import BlockError, describe
 
 
