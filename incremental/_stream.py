@@ -173,22 +173,20 @@ def _hand_over(
 
 
 #: What it costs to have a window computed by the pool instead of in the foreground, in seconds:
-#: two switches between threads and the bookkeeping of a future.
+#: the bookkeeping of a future, and two threads that take turns.
 HAND_OVER = 1e-4
 
 
 class _Ahead:
     """The windows that are computed, or being computed, and not handed over yet.
 
-    Windows that take less time than a hand-over to the pool are computed in the foreground, one
-    when it is asked for: the most that computing them meanwhile could win is their own time.
-
-    The time is an estimate that errs towards the pool, for what is lost there is a hand-over, but
-    in the foreground a whole load that could have run meanwhile.  It begins with a second, so that
-    the first windows are computed ahead whatever they are, rises to the time of a window at once,
-    and falls by an eighth of the difference with each window: after a single slow one, a load that
-    was computed in the foreground, the pool takes over, for the longer the slower that was (17
-    windows after a millisecond, 69 after a second).
+    Windows that are cheaper than a hand-over to the pool are computed in the foreground, each when
+    it is asked for.  Which ones are is not known before they are computed, so a window that takes
+    longer leaves a debt, its time, which every window after it pays off by one hand-over; there is
+    debt as long as windows are slow, and while there is, the pool computes.  So a load that turns
+    slow is computed in the foreground once, not twice, and whatever the order of cheap and slow
+    ones, the time that is not overlapped is at most one hand-over for each window: no more than
+    the pool would cost.
     """
 
     def __init__(self, runner: Runner, prefetch: int, watch: Watch | None):
@@ -201,7 +199,7 @@ class _Ahead:
         self._users: dict[Window, int] = {}
         # A pool that the user configured may have prepared its threads for the work.
         self._always_pool = dask.config.get("pool", None) is not None
-        self._seconds = 1.0
+        self._debt = 64 * HAND_OVER  # nothing is known yet: the first ones go to the pool
         self._measuring = threading.Lock()
         self._hooks = {}
         if watch is not None:
@@ -221,7 +219,7 @@ class _Ahead:
 
     @property
     def _in_foreground(self) -> bool:
-        return self.prefetch == 0 or (self._seconds < HAND_OVER and not self._always_pool)
+        return self.prefetch == 0 or not (self._debt or self._always_pool)
 
     @staticmethod
     def _next_with_blocks(waiting: deque[Window]) -> Window:
@@ -258,7 +256,7 @@ class _Ahead:
     def _measured(self, seconds: float) -> None:
         # Wall time, not that of the processor: a load that waits is worth overlapping most.
         with self._measuring:
-            self._seconds = max(seconds, self._seconds + (seconds - self._seconds) / 8)
+            self._debt = max(0.0, max(self._debt, seconds) - HAND_OVER)
 
     def next(self, numbers: Sequence[int]) -> tuple[Window, dict[Key, Any]]:
         window, future = self.running[0]
