@@ -19,7 +19,7 @@ from dask.utils import disable_gc
 
 from incremental import _batches
 from incremental._batches import _num_samples
-from incremental._windows import Key
+from incremental._windows import Key, presorted
 
 
 @dataclass(frozen=True)
@@ -186,6 +186,7 @@ def make_blocks(X: Any, y: Any = None, rows: dict[str, Any] | None = None) -> Bl
     with disable_gc():
         columns = [first, *(_follow(column, first) for column in columns[1:])]
         graph, keys = _merge(columns)
+        graph = {key: presorted(task) for key, task in graph.items()}
         lengths = next((c.lengths for c in columns if None not in c.lengths), first.lengths)
         return Blocks(
             graph,

@@ -246,7 +246,12 @@ class _Ahead:
         # first in first out; so there is always one that does not wait.
         if self._stop.is_set():
             raise Stopped
-        values = {key: future.result()[key] for key, future in inputs.items()}
+        values = {}
+        for key, future in inputs.items():
+            lent = future.result()
+            if key not in lent:
+                raise lent[FAILURE]
+            values[key] = lent[key]
         inputs.clear()
         start = time.perf_counter()
         result = self.runner.compute(window, values, self._stop, self._hooks)
