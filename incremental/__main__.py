@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import resource
 import sys
 import time
 
@@ -60,8 +59,12 @@ class Counted(SGDClassifier):
         return self
 
 
-def peak_memory() -> int:
-    """Return the most memory that this process has had, in bytes."""
+def peak_memory() -> int | None:
+    """Return the most memory that this process has had, in bytes; None where it is not known."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
@@ -98,7 +101,9 @@ def main(argv: list[str] | None = None) -> None:
     print(f"  coefficients  {' '.join(f'{c:.1f}' for c in pipe.steps[-1][1].coef_[0])}")
     print(f"  seconds       {seconds:.1f}")
     print(f"  data          {format_bytes(X.nbytes)}")
-    print(f"  peak memory   {format_bytes(peak_memory())} ({format_bytes(idle)} before training)")
+    peak = peak_memory()
+    if idle is not None and peak is not None:
+        print(f"  peak memory   {format_bytes(peak)} ({format_bytes(idle)} before training)")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -201,7 +201,7 @@ class _Ahead:
         self._always_pool = dask.config.get("pool", None) is not None
         self._debt = 64 * HAND_OVER  # nothing is known yet: the first ones go to the pool
         self._measuring = threading.Lock()
-        self._hooks = {}
+        self._hooks: dict[str, Callable] = {}
         if watch is not None:
             self._hooks = {"before": watch.before, "after": watch.after}
 
@@ -230,7 +230,7 @@ class _Ahead:
             return self.n_blocks == 0 and not self.running
         return self.n_blocks + size <= self.prefetch or not self.running
 
-    def _start(self, window: Window) -> Future:
+    def _start(self, window: Window) -> Future | _Later:
         inputs = {key: self._carried[lender] for key, lender in window.inputs.items()}
         for lender in set(window.inputs.values()):
             self._users[lender] -= 1

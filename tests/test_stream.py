@@ -156,25 +156,15 @@ def test_a_value_that_all_blocks_need_and_that_fails_is_named():
 
 
 def test_an_error_in_what_two_windows_share_is_told_as_it_is():
-    @dask.delayed(nout=2)
-    def twice(x):
-        return x, x
-
     @dask.delayed
     def fail(x):
         raise OSError("disk is gone")
 
-    first, second = (np.ones((2, 2)) for _ in range(2))
-    shared = dask.delayed(np.copy)(first)
-    failing = fail(shared)
-    blocks = [
-        dask.delayed(np.add)(shared, 1),
-        dask.delayed(np.copy)(second),
-        dask.delayed(np.add)(shared, failing),
-        dask.delayed(np.copy)(second),
-        dask.delayed(np.subtract)(shared, failing),
-    ]
-    with pytest.raises(BlockError, match="OSError: disk is gone"):
+    load, add = dask.delayed(np.ones), dask.delayed(np.add)
+    first, second, third = (load((2, n)) for n in (1, 2, 3))
+    failing = fail(first)
+    blocks = [add(first, failing), add(second, 1), add(third, failing)]
+    with pytest.raises(BlockError, match="Block 0 could not be computed: OSError: disk is gone"):
         Incremental(StandardScaler()).fit(blocks)
 
 
