@@ -79,9 +79,10 @@ def main(argv: list[str] | None = None) -> None:
     X, y = make_classification(
         n_samples=n_samples, n_features=20, chunks=options.rows, random_state=0
     )
+    n_bytes = int(X.nbytes)
     print(
         "A lazy scaler and Incremental(SGDClassifier()) in a scikit-learn Pipeline, trained block "
-        f"by block on\n{n_samples:,} rows in {options.blocks} blocks, {format_bytes(X.nbytes)} "
+        f"by block on\n{n_samples:,} rows in {options.blocks} blocks, {format_bytes(n_bytes)} "
         "that are generated on the way and never held at once."
     )
     idle = peak_memory()
@@ -100,7 +101,7 @@ def main(argv: list[str] | None = None) -> None:
     print(f"  accuracy      {pipe[-1].score(scaled, truth):.3f} on rows it has not seen")
     print(f"  coefficients  {' '.join(f'{c:.1f}' for c in pipe.steps[-1][1].coef_[0])}")
     print(f"  seconds       {seconds:.1f}")
-    print(f"  data          {format_bytes(X.nbytes)}")
+    print(f"  data          {format_bytes(n_bytes)}")
     peak = peak_memory()
     if idle is not None and peak is not None:
         print(f"  peak memory   {format_bytes(peak)} ({format_bytes(idle)} before training)")

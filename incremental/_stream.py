@@ -114,7 +114,7 @@ def stream(
         At most so many blocks are computed, or being computed, ahead of the one that the consumer
         has; None means two more than the runner has workers, 0 means in the foreground.  A window
         that is larger (a source that holds many blocks) is computed while the one before it is
-        consumed.
+        consumed, and one that costs less than a hand-over to the pool when it is asked for.
     numbers : sequence of int, default=None
         What to call the blocks; default is their position.
 
@@ -195,7 +195,7 @@ class _Ahead:
         self.running: deque[tuple[Window, Any]] = deque()
         self.n_blocks = 0
         self._stop = threading.Event()
-        self._carried: dict[Window, Future] = {}
+        self._carried: dict[Window, Any] = {}
         self._users: dict[Window, int] = {}
         # A pool that the user configured may have prepared its threads for the work.
         self._always_pool = dask.config.get("pool", None) is not None

@@ -16,6 +16,7 @@ from typing import Any
 from dask.array import PerformanceWarning
 from dask.core import toposort
 from dask.task_spec import DataNode, GraphNode, Task
+from toolz import groupby
 
 Key = Hashable
 Graph = Mapping[Key, GraphNode]
@@ -184,9 +185,7 @@ def stages(graph: Graph, keys: Iterable[Key]) -> list[list[Key]]:
             continue
         stack.pop()
         level[key] = max((level[d] + (d in wanted) for d in below), default=0)
-    groups: dict[int, list[Key]] = {}
-    for key in wanted:
-        groups.setdefault(level[key], []).append(key)
+    groups = groupby(level.__getitem__, wanted)
     return [groups[n] for n in sorted(groups)]
 
 
