@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import resource
 import sys
 import time
 
@@ -60,8 +59,12 @@ class Counted(SGDClassifier):
         return self
 
 
-def peak_memory() -> int:
-    """Return the most memory that this process has had, in bytes."""
+def peak_memory() -> int | None:
+    """Return the most memory that this process has had, in bytes; None where it is not known."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
@@ -76,9 +79,10 @@ def main(argv: list[str] | None = None) -> None:
     X, y = make_classification(
         n_samples=n_samples, n_features=20, chunks=options.rows, random_state=0
     )
+    n_bytes = int(X.nbytes)
     print(
         "A lazy scaler and Incremental(SGDClassifier()) in a scikit-learn Pipeline, trained block "
-        f"by block on\n{n_samples:,} rows in {options.blocks} blocks, {format_bytes(X.nbytes)} "
+        f"by block on\n{n_samples:,} rows in {options.blocks} blocks, {format_bytes(n_bytes)} "
         "that are generated on the way and never held at once."
     )
     idle = peak_memory()
@@ -97,8 +101,10 @@ def main(argv: list[str] | None = None) -> None:
     print(f"  accuracy      {pipe[-1].score(scaled, truth):.3f} on rows it has not seen")
     print(f"  coefficients  {' '.join(f'{c:.1f}' for c in pipe.steps[-1][1].coef_[0])}")
     print(f"  seconds       {seconds:.1f}")
-    print(f"  data          {format_bytes(X.nbytes)}")
-    print(f"  peak memory   {format_bytes(peak_memory())} ({format_bytes(idle)} before training)")
+    print(f"  data          {format_bytes(n_bytes)}")
+    peak = peak_memory()
+    if idle is not None and peak is not None:
+        print(f"  peak memory   {format_bytes(peak)} ({format_bytes(idle)} before training)")
 
 
 if __name__ == "__main__":

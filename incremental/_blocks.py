@@ -16,10 +16,10 @@ from dask.core import flatten
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 from dask.task_spec import DataNode, GraphNode, Task, TaskRef
+from dask.utils import disable_gc
 
-# Private: the rows of whatever scikit-learn takes; used by most of its extensions.
-from sklearn.utils.validation import _num_samples
-
+from incremental import _batches
+from incremental._batches import _num_samples
 from incremental._windows import Key
 
 
@@ -208,18 +208,20 @@ def make_blocks(X: Any, y: Any = None, rows: dict[str, Any] | None = None) -> Bl
             f"Found array with 0 sample(s) in X ({first.n_blocks} blocks) while a minimum of 1 "
             "is required."
         )
-    columns = [first, *(_follow(column, first) for column in columns[1:])]
-    graph, keys = _merge(columns)
-    lengths = next((c.lengths for c in columns if None not in c.lengths), first.lengths)
-    return Blocks(
-        graph,
-        tuple(column.name for column in columns),
-        list(zip(*keys, strict=True)),
-        list(lengths),
-        range(len(lengths)),
-        [c.data[0] if isinstance(c.data, list) else c.data for c in columns if is_lazy(c.data)],
-        _promise(first.data),
-    )
+    # Many objects that stay: see `plan`.
+    with disable_gc():
+        columns = [first, *(_follow(column, first) for column in columns[1:])]
+        graph, keys = _merge(columns)
+        lengths = next((c.lengths for c in columns if None not in c.lengths), first.lengths)
+        return Blocks(
+            graph,
+            tuple(column.name for column in columns),
+            list(zip(*keys, strict=True)),
+            list(lengths),
+            range(len(lengths)),
+            [c.data[0] if isinstance(c.data, list) else c.data for c in columns if is_lazy(c.data)],
+            _promise(first.data),
+        )
 
 
 def _promise(X: Any) -> tuple[tuple[int, ...], np.dtype] | None:
@@ -267,9 +269,8 @@ class _Slices(list):
 def _slices(data: Any, lengths: Sequence[int | None]) -> _Slices:
     stops = np.cumsum([0, *lengths])  # type: ignore[arg-type]
     if hasattr(data, "tocsr"):
-        data = data.tocsr()
-    rows = getattr(data, "iloc", data)
-    return _Slices(rows[start:stop] for start, stop in pairwise(stops.tolist()))
+        data = data.tocsr()  # once, not for each block
+    return _Slices(_batches.rows(data, slice(*ends)) for ends in pairwise(stops.tolist()))
 
 
 def _merge(columns: list[_Column]) -> tuple[dict[Key, GraphNode], list[list[Key]]]:

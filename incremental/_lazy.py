@@ -12,8 +12,8 @@ import dask.array as da
 import numpy as np
 from dask.highlevelgraph import HighLevelGraph
 from dask.task_spec import Task, TaskRef
-from sklearn.utils.validation import _num_samples
 
+from incremental._batches import _num_samples
 from incremental._blocks import is_frame, is_lazy, meta_of
 
 

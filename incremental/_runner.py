@@ -153,7 +153,7 @@ def execute(
     {'b': 2}
     """
     values = dict(inputs)
-    done = {}
+    done = {key: inputs[key] for key in outputs if key in inputs}
     last = {d: key for key, task in tasks.items() for d in task.dependencies}
     for key, task in tasks.items():
         if stop is not None and stop.is_set():
@@ -173,7 +173,7 @@ def execute(
         for dependency in task.dependencies:
             if last[dependency] == key:
                 values.pop(dependency, None)
-    return {key: done[key] if key in done else values[key] for key in outputs}
+    return {key: done[key] for key in outputs}
 
 
 def _execute_with(get: Callable, tasks, inputs, outputs, **hooks) -> dict[Key, Any]:

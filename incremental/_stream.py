@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, replace
 from functools import cached_property, partial
 from typing import Any, NoReturn
 
+import dask
 import numpy as np
 from dask.callbacks import Callback
 from dask.task_spec import DataNode
+from dask.utils import disable_gc, key_split
 
 from incremental._blocks import Blocks
 from incremental._runner import FAILURE, Runner, Stopped, Watch
-from incremental._windows import Key, Trace, Window, cull, stages, trace, windows
+from incremental._windows import Graph, Key, Trace, Window, cull, presorted, stages, trace, windows
 from incremental.exceptions import BlockError, describe
 
 
@@ -35,7 +38,8 @@ class Plan:
     def windows(self) -> list[Window]:
         """The windows, in the order of the blocks."""
         graph, keys = self.blocks.graph, self.blocks.keys
-        return windows(graph, keys, self._traced or trace(graph, keys))
+        with disable_gc():  # see `plan`
+            return windows(graph, keys, self._traced or trace(graph, keys))
 
     def shuffled(self, rng: np.random.Generator) -> list[int]:
         """Return the positions of the blocks in another order.
@@ -75,25 +79,48 @@ def plan(blocks: Blocks, runner: Runner) -> Plan:
     What all blocks need of all blocks (a mean) is computed here, once, and its value put in its
     place.
 
+    Raises
+    ------
+    BlockError
+        If such a value cannot be computed; its block is 0, since nothing can be learned.
+
     Notes
     -----
     Values that depend on each other are computed one after the other, each in a pass of its own:
     in one graph the second would have to hold every source that it shares with the first.
     """
+    if getattr(runner, "client", None) is None:  # a cluster may know the tasks by these keys
+        graph = {key: presorted(task) for key, task in blocks.graph.items()}
+        blocks = replace(blocks, graph=graph)
     shared: set[Key] = set()
-    traced = trace(blocks.graph, blocks.keys)
-    if traced.hoistable:
-        graph = dict(blocks.graph)
+    # A plan makes many objects that stay: a collection in between would look at all of them, again
+    # and again, and find nothing.  Not so where values are computed, which may leave garbage.
+    with disable_gc():
+        traced = trace(blocks.graph, blocks.keys)
+        graph = dict(blocks.graph) if traced.hoistable else blocks.graph
         while found := traced.hoistable:
             shared |= found
             graph.update((key, DataNode(key, None)) for key in found)
             traced = trace(graph, blocks.keys)
+    if shared:
         graph = dict(blocks.graph)
         for keys in stages(graph, shared):
-            values = runner.get(cull(graph, keys), keys)
-            graph.update((k, DataNode(k, value)) for k, value in zip(keys, values, strict=True))
+            graph.update(_compute_shared(graph, keys, runner))
         blocks = replace(blocks, graph=graph)
     return Plan(blocks, traced)
+
+
+def _compute_shared(graph: Graph, keys: list[Key], runner: Runner) -> dict[Key, DataNode]:
+    try:
+        values = runner.get(cull(graph, keys), keys)
+    except Exception as error:
+        names = ", ".join(sorted({key_split(key) for key in keys}))
+        raise BlockError(
+            f"A value that all blocks need ({names}) could not be computed, so that no block was "
+            f"learned: {describe(error)}",
+            0,
+        ) from error
+    return {key: DataNode(key, value) for key, value in zip(keys, values, strict=True)}
 
 
 @contextmanager
@@ -115,7 +142,7 @@ def stream(
         At most so many blocks are computed, or being computed, ahead of the one that the consumer
         has; None means two more than the runner has workers, 0 means in the foreground.  A window
         that is larger (a source that holds many blocks) is computed while the one before it is
-        consumed.
+        consumed, and one that costs less than a hand-over to the pool when it is asked for.
 
     Raises
     ------
@@ -169,8 +196,22 @@ def _hand_over(planned: Plan, ahead: _Ahead) -> Iterator[tuple[int, dict[str, An
             del block
 
 
+#: What it costs to have a window computed by the pool instead of in the foreground, in seconds:
+#: the bookkeeping of a future, and two threads that take turns.
+HAND_OVER = 1e-4
+
+
 class _Ahead:
-    """The windows that are computed, or being computed, and not handed over yet."""
+    """The windows that are computed, or being computed, and not handed over yet.
+
+    Windows that are cheaper than a hand-over to the pool are computed in the foreground, each when
+    it is asked for.  Which ones are is not known before they are computed, so a window that takes
+    longer leaves a debt, its time, which every window after it pays off by one hand-over; there is
+    debt as long as windows are slow, and while there is, the pool computes.  So a load that turns
+    slow is computed in the foreground once, not twice, and whatever the order of cheap and slow
+    ones, the time that is not overlapped is at most one hand-over for each window: no more than
+    the pool would cost.
+    """
 
     def __init__(self, runner: Runner, prefetch: int, watch: Watch | None):
         self.runner = runner
@@ -178,9 +219,13 @@ class _Ahead:
         self.running: deque[tuple[Window, Any]] = deque()
         self.n_blocks = 0
         self._stop = threading.Event()
-        self._carried: dict[Window, Future] = {}
+        self._carried: dict[Window, Any] = {}
         self._users: dict[Window, int] = {}
-        self._hooks = {}
+        # A pool that the user configured may have prepared its threads for the work.
+        self._always_pool = dask.config.get("pool", None) is not None
+        self._debt = 64 * HAND_OVER  # nothing is known yet: the first ones go to the pool
+        self._measuring = threading.Lock()
+        self._hooks: dict[str, Callable] = {}
         if watch is not None:
             self._hooks = {"before": watch.before, "after": watch.after}
 
@@ -196,23 +241,27 @@ class _Ahead:
                 self._carried[window] = future
                 self._users[window] = window.n_users
 
+    @property
+    def _in_foreground(self) -> bool:
+        return self.prefetch == 0 or not (self._debt or self._always_pool)
+
     @staticmethod
     def _next_with_blocks(waiting: deque[Window]) -> Window:
         return next((window for window in waiting if window.blocks), waiting[0])
 
     def _has_room(self, size: int) -> bool:
-        if self.prefetch == 0:
+        if self._in_foreground:
             return self.n_blocks == 0 and not self.running
         return self.n_blocks + size <= self.prefetch or not self.running
 
-    def _start(self, window: Window) -> Future:
+    def _start(self, window: Window) -> Future | _Later:
         inputs = {key: self._carried[lender] for key, lender in window.inputs.items()}
         for lender in set(window.inputs.values()):
             self._users[lender] -= 1
             if not self._users[lender]:
                 del self._carried[lender], self._users[lender]
         job = partial(self._compute, window, inputs)
-        if self.prefetch and not window.is_computed:
+        if not self._in_foreground and not window.is_computed:
             return self.runner.submit(job)
         return _Later(job) if window.blocks else _now(job)
 
@@ -221,9 +270,22 @@ class _Ahead:
         # first in first out; so there is always one that does not wait.
         if self._stop.is_set():
             raise Stopped
-        values = {key: future.result()[key] for key, future in inputs.items()}
+        values = {}
+        for key, future in inputs.items():
+            lent = future.result()
+            if key not in lent:
+                raise lent[FAILURE]
+            values[key] = lent[key]
         inputs.clear()
-        return self.runner.compute(window, values, self._stop, self._hooks)
+        start = time.perf_counter()
+        result = self.runner.compute(window, values, self._stop, self._hooks)
+        self._measured(time.perf_counter() - start)
+        return result
+
+    def _measured(self, seconds: float) -> None:
+        # Wall time, not that of the processor: a load that waits is worth overlapping most.
+        with self._measuring:
+            self._debt = max(0.0, max(self._debt, seconds) - HAND_OVER)
 
     def next(self, numbers: Sequence[int]) -> tuple[Window, dict[Key, Any]]:
         window, future = self.running[0]

@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _num_samples
 
-from incremental._batches import Batches, Block, n_rows
+from incremental._batches import Batches, Block, _num_samples, n_rows
 from incremental._labels import check_labels
 from incremental.exceptions import BlockError, describe
 

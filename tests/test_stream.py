@@ -145,6 +145,97 @@ def test_fits_in_several_threads_do_not_disturb_each_other(source):
         assert same_state(model.estimator_, expected)
 
 
+def test_a_value_that_all_blocks_need_and_that_fails_is_named():
+    source = Source(fail_at=3)
+    model = Incremental(StandardScaler())
+    with pytest.raises(BlockError, match=r"all blocks need \(mean.*\).*: OSError: disk 3") as info:
+        model.fit(source.X - source.X.mean(0))
+    assert info.value.block == 0
+    assert isinstance(info.value.__cause__, OSError)
+    assert not hasattr(model, "estimator_")
+
+
+def test_an_error_in_what_two_windows_share_is_told_as_it_is():
+    @dask.delayed
+    def fail(x):
+        raise OSError("disk is gone")
+
+    load, add = dask.delayed(np.ones), dask.delayed(np.add)
+    first, second, third = (load((2, n)) for n in (1, 2, 3))
+    failing = fail(first)
+    blocks = [add(first, failing), add(second, 1), add(third, failing)]
+    with pytest.raises(BlockError, match="Block 0 could not be computed: OSError: disk is gone"):
+        Incremental(StandardScaler()).fit(blocks)
+
+
+class Uneven:
+    """Blocks that are loaded in no time, but for some; says which thread loads which."""
+
+    def __init__(self, n_blocks, slow=(), interrupt_at=None):
+        self.threads = {}
+        self.slow, self.interrupt_at = set(slow), interrupt_at
+        self.blocks = [dask.delayed(self.load)(i) for i in range(n_blocks)]
+
+    def load(self, i):
+        self.threads[i] = threading.current_thread()
+        if i == self.interrupt_at:
+            raise KeyboardInterrupt
+        if i in self.slow:
+            time.sleep(0.02)
+        return [[float(i)]]
+
+    def here(self, which):
+        return sum(self.threads[i] is threading.current_thread() for i in which)
+
+
+class Last(StandardScaler):
+    """Learns next to nothing, so that thousands of blocks take no time."""
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        self.seen_ = [*getattr(self, "seen_", []), X[0][0]]
+        return self
+
+
+def test_blocks_cheaper_than_a_hand_over_are_loaded_in_the_foreground():
+    source = Uneven(3_000)
+    model = Incremental(Last()).fit(source.blocks)
+    assert model.seen_ == list(range(3_000))
+    assert source.here(range(64)) == 0
+    assert source.here(range(3_000)) > 0
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_a_load_that_turns_slow_is_overlapped_from_the_second_on(step):
+    slow = range(1_000, 1_030, step)
+    source = Uneven(1_030, slow)
+    model = Incremental(Last()).fit(source.blocks)
+    assert model.seen_ == list(range(1_030))
+    assert source.here(slow) <= 1
+
+
+def test_a_configured_pool_computes_the_cheap_blocks_too():
+    source = Uneven(500)
+    with ThreadPoolExecutor(2) as pool, dask.config.set(pool=pool):
+        Incremental(Last()).fit(source.blocks)
+    assert source.here(range(500)) == 0
+
+
+def test_an_interrupt_in_a_cheap_load_leaves_what_was_learned():
+    before = set(threading.enumerate())
+    source = Uneven(2_000, interrupt_at=1_500)
+    model = Incremental(Last())
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(source.blocks)
+    assert model.seen_ == list(range(1_500))
+    assert set(threading.enumerate()) <= before
+
+
+def test_diagnostics_see_cheap_blocks():
+    with Profiler() as profiler:
+        Incremental(Last()).fit(Uneven(500).blocks)
+    assert len(profiler.results) >= 500
+
+
 class Tracked(np.ndarray):
     """An array whose blocks in memory are counted."""
 

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from dask.array import PerformanceWarning
+from dask.task_spec import DataNode, Task, TaskRef
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incremental._blocks import make_blocks
-from incremental._runner import open_runner
+from incremental._runner import execute, open_runner
 from incremental._stream import plan, stream
-from incremental._windows import trace, windows
+from incremental._windows import presorted, trace, windows
 
 from .conftest import Source
 
@@ -181,3 +182,69 @@ def _chunks(n):
 def _from_cuts(cuts, n):
     stops = sorted({*cuts, n})
     return tuple(int(c) for c in np.diff([0, *stops]))
+
+
+def _of(key, *parts):
+    return (key, *parts)
+
+
+@st.composite
+def _graphs(draw):
+    """Tasks in layers, blocks that may share keys, and the keys that the graph lacks."""
+    graph = {}
+    keys = missing = ["lacking-0", "lacking-1"]
+    for layer in range(draw(st.integers(1, 4))):
+        new = [f"{layer}-{i}" for i in range(draw(st.integers(1, 6)))]
+        for key in new:
+            if draw(st.integers(0, 9)) == 0:
+                graph[key] = DataNode(key, key)
+            else:
+                below = draw(st.lists(st.sampled_from(keys), max_size=4, unique=True))
+                graph[key] = Task(key, _of, key, *map(TaskRef, below))
+        keys = keys + new
+    block = st.lists(st.sampled_from(keys), min_size=1, max_size=3).map(tuple)
+    return graph, draw(st.lists(block, min_size=1, max_size=20)), missing
+
+
+@pytest.mark.filterwarnings("ignore:The blocks are mixed")
+@settings(max_examples=300, deadline=None)
+@given(drawn=_graphs())
+def test_windows_compute_what_the_graph_computes(drawn):
+    graph, blocks, missing = drawn
+    expected = {key: key for key in missing}
+    for key, task in graph.items():  # each layer after the one below
+        expected[key] = task(expected)
+    traced = trace(graph, blocks)
+    cut_ = windows(graph, blocks, traced)
+    assert [i for window in cut_ for i in window.blocks] == list(range(len(blocks)))
+    values, users = {}, dict.fromkeys(cut_, 0)
+    for window in cut_:
+        inputs = {key: values[lender][key] for key, lender in window.inputs.items()}
+        for lender in set(window.inputs.values()):
+            users[lender] += 1
+            assert not lender.blocks
+        given_ = {key: key for key in missing} | inputs
+        values[window] = execute(window.tasks, given_, window.outputs)
+        for i in window.blocks:
+            assert all(values[window][key] == expected[key] for key in blocks[i])
+    assert users == {window: window.n_users for window in cut_}
+
+
+@settings(max_examples=200, deadline=None)
+@given(drawn=_graphs())
+def test_a_presorted_task_does_the_same(drawn):
+    graph, _, missing = drawn
+    expected = {key: key for key in missing}
+    for key, task in graph.items():
+        expected[key] = task(expected)
+    for key in graph:
+        part, stack = {}, [key]
+        while stack:
+            k = stack.pop()
+            if k in graph and k not in part:
+                part[k] = graph[k]
+                stack.extend(graph[k].dependencies)
+        fused = Task.fuse(*part.values())
+        again = presorted(fused)
+        assert (again.key, again.dependencies) == (fused.key, fused.dependencies)
+        assert again({k: k for k in missing}) == expected[key]
