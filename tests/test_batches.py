@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import dask
 import dask.array as da
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from incremental import Incremental
 from incremental._batches import Batches, split
+from incremental.datasets import make_classification
 
 from .conftest import loop, same_state
 
@@ -134,3 +136,17 @@ def test_shuffling_reads_a_source_of_many_blocks_once_per_pass(source):
     assert source.reads == dict.fromkeys(range(10), 2)
     plain = loop(StandardScaler(), [(source.X.compute(),)] * 2)
     assert np.allclose(model.mean_, plain.mean_)
+
+
+def test_shuffling_repairs_sorted_labels_as_far_as_blocks_of_one_class_can():
+    X, y = dask.compute(*make_classification(n_samples=30_000, chunks=10_000, random_state=0))
+    order = np.argsort(y, kind="stable")
+
+    def accuracy(chunk, **params):
+        lazy = da.from_array(X[order], chunks=(chunk, -1)), da.from_array(y[order], chunks=chunk)
+        model = Incremental(SGDClassifier(), classes=[0, 1], random_state=0, **params)
+        return model.fit(*lazy).score(X, y)
+
+    assert accuracy(100) < 0.55  # all of class 0 comes first, and is forgotten
+    assert accuracy(100, shuffle=True, max_iter=5) > 0.85
+    assert accuracy(15_000, shuffle=True, max_iter=5) < 0.65  # two blocks are a bad order both ways
