@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+import dask
 import dask.array as da
 import numpy as np
 from dask.bag import Bag
@@ -19,7 +21,12 @@ from dask.task_spec import DataNode, GraphNode, Task, TaskRef
 # Private: the rows of whatever scikit-learn takes; used by most of its extensions.
 from sklearn.utils.validation import _num_samples
 
+from incremental._rows import Rows
 from incremental._windows import Key
+
+
+#: Dask would put partitions of Parquet together where only some of the columns are read.
+AS_PARTITIONED = {"optimization.tune.active": False}
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ class Blocks:
 
 
 def is_lazy(data: Any) -> bool:
-    """Say whether `data` is a dask collection or a list of `Delayed` blocks.
+    """Say whether `data` is a dask collection, a list of `Delayed` blocks or rows of them.
 
     Examples
     --------
@@ -74,7 +81,7 @@ def is_lazy(data: Any) -> bool:
     >>> is_lazy(da.ones(3)), is_lazy([1, 2])
     (True, False)
     """
-    return is_dask_collection(data) or _is_delayed_list(data)
+    return is_dask_collection(data) or _is_delayed_list(data) or isinstance(data, Rows)
 
 
 def _is_delayed_list(data: Any) -> bool:
@@ -105,7 +112,7 @@ def is_per_row(value: Any, X: Any) -> bool:
 
 def n_rows(data: Any) -> int | None:
     """Return the number of rows, or None if it is not known without computing."""
-    if not is_lazy(data):
+    if not is_lazy(data) or isinstance(data, Rows):
         return _num_samples(data)
     if isinstance(data, da.Array) and data.ndim:
         return None if np.isnan(data.shape[0]) else int(data.shape[0])
@@ -136,6 +143,8 @@ def _column(name: str, data: Any) -> _Column:
         return _Column(name, data, len(lengths), lengths)
     if is_frame(data) or isinstance(data, Bag):
         return _Column(name, data, data.npartitions, [None] * data.npartitions)
+    if isinstance(data, Rows):
+        return _Column(name, data, len(data.blocks), list(data.lengths))
     if isinstance(data, Delayed):
         raise TypeError(
             f"{name} must be a dask array, dataframe or bag, a list of Delayed blocks, or data in "
@@ -183,6 +192,7 @@ def make_blocks(X: Any, y: Any = None, rows: dict[str, Any] | None = None) -> Bl
             "is required."
         )
     columns = [first, *(_follow(column, first) for column in columns[1:])]
+    columns = [replace(c, data=c.data.blocks) if isinstance(c.data, Rows) else c for c in columns]
     graph, keys = _merge(columns)
     lengths = next((c.lengths for c in columns if None not in c.lengths), first.lengths)
     return Blocks(
@@ -215,14 +225,16 @@ def _follow(column: _Column, first: _Column) -> _Column:
         if isinstance(data, da.Array):
             data = data.rechunk({0: tuple(first.lengths)})  # type: ignore[arg-type]
             return _column(name, data)
+        if isinstance(data, Rows):
+            return _column(name, data.cut(first.lengths))  # type: ignore[arg-type]
         if not is_lazy(data):
             return _Column(name, _slices(data, first.lengths), first.n_blocks, first.lengths)
     if not is_lazy(data) and first.n_blocks > 1:
         raise ValueError(
             f"{name} is in memory, but the numbers of rows in the {first.n_blocks} blocks of X are "
             f"not known, so that {name} cannot be cut to them. Make them known (X.compute_chunk_"
-            f"sizes() for an array, X.to_dask_array(lengths=True) for a dataframe), or pass {name} "
-            "as a dask collection with the blocks of X."
+            f"sizes() for an array, incremental.indexable(X) for anything else), or pass {name} as "
+            "a dask collection with the blocks of X."
         )
     if column.n_blocks != first.n_blocks:
         raise ValueError(
@@ -251,7 +263,8 @@ def _merge(columns: list[_Column]) -> tuple[dict[Key, GraphNode], list[list[Key]
     keys: list[list[Key]] = [[] for _ in columns]
     expressions = {i: c.data for i, c in enumerate(columns) if hasattr(c.data, "expr")}
     if expressions:
-        optimised = collections_to_expr(list(expressions.values())).optimize()
+        with dask.config.set(AS_PARTITIONED):
+            optimised = collections_to_expr(list(expressions.values())).optimize()
         graph.update(_flat(optimised.__dask_graph__()))
         for i, expression in zip(expressions, optimised.operands, strict=True):
             keys[i] = list(flatten(expression.__dask_keys__()))
@@ -289,6 +302,82 @@ def _flat(graph: Any) -> dict[Key, GraphNode]:
     return convert_legacy_graph(dict(graph))
 
 
+def parts_of(data: Any) -> list[Delayed]:
+    """Return the blocks of a lazy container, each as a `Delayed`."""
+    if isinstance(data, Rows):
+        return data.blocks
+    if isinstance(data, (list, tuple)):
+        return list(data)
+    return list(np.ravel(data.to_delayed()))
+
+
+def indexable(*data: Any) -> Any:
+    """Count the rows of lazy data, so that scikit-learn can select them.
+
+    Searches, cross-validation and splits take rows by their positions, which a dask dataframe
+    cannot.  What this returns can, lazily: blocks that are not needed are not read.
+
+    Parameters
+    ----------
+    *data : dask dataframes, series or bags, lists of Delayed, dask arrays or data in memory
+        X and y, say.  Those of unknown length are counted together, in one pass over the data;
+        the others are returned as they are.
+
+    Returns
+    -------
+    rows : Rows, or list of Rows
+        For one argument what stands for it, for several a list.  `Incremental` takes it for X,
+        y and ``sample_weight``; it has a ``shape``, ``rows[key]`` for a slice, a mask or an array
+        of positions, and ``compute()``.
+
+    See Also
+    --------
+    sklearn.utils.indexable : The same for data in memory.
+
+    Notes
+    -----
+    Rows keep the order that they are asked for.  Folds are in the order of the data, shuffled or
+    not, and each of their blocks is a part of one block.  A random order, such as that of
+    ``train_test_split``, makes every block of all blocks, as it does for a dask array: all rows
+    that were selected are then in memory at once, unless ``shuffle=False`` is passed.
+
+    Examples
+    --------
+    >>> import dask.dataframe as dd
+    >>> import pandas as pd
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> from sklearn.model_selection import KFold, cross_val_score
+    >>> from incremental import Incremental, indexable
+    >>> frame = dd.from_pandas(pd.DataFrame({"a": range(12), "b": [0, 1] * 6}), npartitions=3)
+    >>> X, y = indexable(frame[["a"]], frame["b"])
+    >>> X
+    Rows(shape=(12, 1), n_blocks=3)
+    >>> cross_val_score(Incremental(SGDClassifier(random_state=0)), X, y, cv=KFold(2)).shape
+    (2,)
+    """
+    columns = [_column(f"data[{i}]", value) for i, value in enumerate(data)]
+    unknown = [column for column in columns if None in column.lengths]
+    with dask.config.set(AS_PARTITIONED):
+        counts = dask.compute(*(_count(column.data) for column in unknown))
+    graph, keys = _merge(unknown)  # together, so that what they share stays shared
+    name = f"indexable-{uuid.uuid4().hex}"
+    shared = HighLevelGraph.from_collections(name, graph)
+    for column, lengths, names in zip(unknown, counts, keys, strict=True):
+        blocks = [Delayed(key, shared, layer=name) for key in names]
+        column.data = Rows(blocks, lengths, meta_of(column.data))
+    found = [
+        value if None not in column.lengths else column.data
+        for column, value in zip(columns, data, strict=True)
+    ]
+    return found[0] if len(found) == 1 else found
+
+
+def _count(data: Any) -> Any:
+    if is_frame(data):  # of Parquet nothing but the index is read
+        return data.index.map_partitions(len, meta=(None, int))
+    return [dask.delayed(_num_samples)(part) for part in parts_of(data)]
+
+
 def meta_of(X: Any) -> Any:
     """Return one or two rows that look like the blocks of X, to find out what a method returns."""
     if isinstance(X, da.Array):
@@ -299,4 +388,4 @@ def meta_of(X: Any) -> Any:
         return np.ones_like(np.asarray(meta), shape=shape, dtype=X.dtype)
     if is_frame(X):
         return X._meta_nonempty
-    return None
+    return X.meta if isinstance(X, Rows) else None

@@ -14,7 +14,8 @@ from dask.highlevelgraph import HighLevelGraph
 from dask.task_spec import Task, TaskRef
 from sklearn.utils.validation import _num_samples
 
-from incremental._blocks import is_frame, is_lazy, meta_of
+from incremental._blocks import is_frame, is_lazy, meta_of, parts_of
+from incremental._rows import Rows
 
 
 def call(model: Any, method: str, X: Any, empty: Any = None, item: int | None = None) -> Any:
@@ -110,7 +111,8 @@ def _one(shared: Any, method: str, X: Any, example: Any, item: int | None) -> An
             dtype=example.dtype,
             meta=meta,
         )
-    parts = _parts(X)
+    parts = parts_of(X)
+    lengths = X.lengths if isinstance(X, Rows) else (np.nan,) * len(parts)
     name = f"{method}-{uuid.uuid4().hex}"
     index = (0,) * (example.ndim - 1)
     layer = {}
@@ -118,17 +120,11 @@ def _one(shared: Any, method: str, X: Any, example: Any, item: int | None) -> An
         key = (name, i, *index)
         layer[key] = Task(key, _call_block, TaskRef(part.key), TaskRef(shared.key), **options)
     graph = HighLevelGraph.from_collections(name, layer, dependencies=[*parts, shared])
-    return da.Array(graph, name, ((np.nan,) * len(parts), *rest), meta=meta)
+    return da.Array(graph, name, (tuple(lengths), *rest), meta=meta)
 
 
 def _call_block(X: Any, model: Any, *, method: str, empty: Any, item: int | None) -> Any:
     return call(model, method, X, empty, item)
-
-
-def _parts(X: Any) -> list[Any]:
-    if isinstance(X, (list, tuple)):
-        return list(X)
-    return list(np.ravel(X.to_delayed()))
 
 
 def _frames(shared: Any, X: Any, example: Any, options: dict[str, Any]) -> Any:
@@ -137,5 +133,5 @@ def _frames(shared: Any, X: Any, example: Any, options: dict[str, Any]) -> Any:
         return X.map_partitions(_call_block, shared, **options, meta=meta)
     import dask.dataframe as dd
 
-    parts = [dask.delayed(_call_block)(part, shared, **options) for part in _parts(X)]
+    parts = [dask.delayed(_call_block)(part, shared, **options) for part in parts_of(X)]
     return dd.from_delayed(parts, meta=meta, verify_meta=False)

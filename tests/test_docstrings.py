@@ -20,6 +20,7 @@ METHODS = [
 NAMES = [
     "incremental.Incremental",
     "incremental.BlockError",
+    "incremental.indexable",
     *METHODS,
     *(f"incremental.datasets.{name}" for name in incremental.datasets.__all__),
 ]
