@@ -24,7 +24,6 @@ from sklearn.utils.validation import _num_samples
 from incremental._rows import Rows
 from incremental._windows import Key
 
-
 #: Dask would put partitions of Parquet together where only some of the columns are read.
 AS_PARTITIONED = {"optimization.tune.active": False}
 
