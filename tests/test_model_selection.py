@@ -137,7 +137,7 @@ TOOLS = {
     "HalvingRandomSearchCV": (
         search(HalvingRandomSearchCV, random_state=0, n_candidates=2, min_resources=60, factor=2),
         False,
-        True,
+        False,
     ),
     "cross_validate": (crossed, False, False),
     "cross_val_score": (cross_val_score, False, False),
