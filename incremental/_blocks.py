@@ -24,9 +24,6 @@ from sklearn.utils.validation import _num_samples
 from incremental._rows import Rows
 from incremental._windows import Key
 
-#: Dask would put partitions of Parquet together where only some of the columns are read.
-AS_PARTITIONED = {"optimization.tune.active": False}
-
 
 @dataclass(frozen=True)
 class Blocks:
@@ -262,8 +259,10 @@ def _merge(columns: list[_Column]) -> tuple[dict[Key, GraphNode], list[list[Key]
     keys: list[list[Key]] = [[] for _ in columns]
     expressions = {i: c.data for i, c in enumerate(columns) if hasattr(c.data, "expr")}
     if expressions:
-        with dask.config.set(AS_PARTITIONED):
-            optimised = collections_to_expr(list(expressions.values())).optimize()
+        # As optimize() does, but for its tuning, which puts partitions of Parquet together where
+        # only some of the columns are read: the blocks are the partitions that X has.
+        expression = collections_to_expr(list(expressions.values()))
+        optimised = expression.simplify().lower_completely().simplify()
         graph.update(_flat(optimised.__dask_graph__()))
         for i, expression in zip(expressions, optimised.operands, strict=True):
             keys[i] = list(flatten(expression.__dask_keys__()))
@@ -356,13 +355,11 @@ def indexable(*data: Any) -> Any:
     """
     columns = [_column(f"data[{i}]", value) for i, value in enumerate(data)]
     unknown = [column for column in columns if None in column.lengths]
-    with dask.config.set(AS_PARTITIONED):
-        counts = dask.compute(*(_count(column.data) for column in unknown))
-    graph, keys = _merge(unknown)  # together, so that what they share stays shared
-    name = f"indexable-{uuid.uuid4().hex}"
-    shared = HighLevelGraph.from_collections(name, graph)
-    for column, lengths, names in zip(unknown, counts, keys, strict=True):
-        blocks = [Delayed(key, shared, layer=name) for key in names]
+    # Together, so that what they share stays shared; of Parquet nothing but the index is counted.
+    indices = [replace(c, data=c.data.index) if is_frame(c.data) else c for c in unknown]
+    counts = [[dask.delayed(_num_samples)(b) for b in blocks] for blocks in _delayed(indices)]
+    (counts,) = dask.compute(counts)
+    for column, lengths, blocks in zip(unknown, counts, _delayed(unknown), strict=True):
         column.data = Rows(blocks, lengths, meta_of(column.data))
     found = [
         value if None not in column.lengths else column.data
@@ -371,10 +368,11 @@ def indexable(*data: Any) -> Any:
     return found[0] if len(found) == 1 else found
 
 
-def _count(data: Any) -> Any:
-    if is_frame(data):  # of Parquet nothing but the index is read
-        return data.index.map_partitions(len, meta=(None, int))
-    return [dask.delayed(_num_samples)(part) for part in parts_of(data)]
+def _delayed(columns: list[_Column]) -> list[list[Delayed]]:
+    graph, keys = _merge(columns)
+    name = f"indexable-{uuid.uuid4().hex}"
+    shared = HighLevelGraph.from_collections(name, graph)
+    return [[Delayed(key, shared, layer=name) for key in names] for names in keys]
 
 
 def meta_of(X: Any) -> Any:
