@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+import dask
 import dask.array as da
 import numpy as np
 from dask.bag import Bag
@@ -20,6 +21,7 @@ from dask.utils import disable_gc
 
 from incremental import _batches
 from incremental._batches import _num_samples
+from incremental._rows import Rows
 from incremental._windows import Key
 
 
@@ -92,7 +94,7 @@ class Blocks:
 
 
 def is_lazy(data: Any) -> bool:
-    """Say whether `data` is a dask collection or a list of `Delayed` blocks.
+    """Say whether `data` is a dask collection, a list of `Delayed` blocks or rows of them.
 
     Examples
     --------
@@ -100,7 +102,7 @@ def is_lazy(data: Any) -> bool:
     >>> is_lazy(da.ones(3)), is_lazy([1, 2])
     (True, False)
     """
-    return is_dask_collection(data) or _is_delayed_list(data)
+    return is_dask_collection(data) or _is_delayed_list(data) or isinstance(data, Rows)
 
 
 def _is_delayed_list(data: Any) -> bool:
@@ -131,7 +133,7 @@ def is_per_row(value: Any, X: Any) -> bool:
 
 def n_rows(data: Any) -> int | None:
     """Return the number of rows, or None if it is not known without computing."""
-    if not is_lazy(data):
+    if not is_lazy(data) or isinstance(data, Rows):
         return _num_samples(data)
     if isinstance(data, da.Array) and data.ndim:
         return None if np.isnan(data.shape[0]) else int(data.shape[0])
@@ -162,6 +164,8 @@ def _column(name: str, data: Any) -> _Column:
         return _Column(name, data, len(lengths), lengths)
     if is_frame(data) or isinstance(data, Bag):
         return _Column(name, data, data.npartitions, [None] * data.npartitions)
+    if isinstance(data, Rows):
+        return _Column(name, data, len(data.blocks), list(data.lengths))
     if isinstance(data, Delayed):
         raise TypeError(
             f"{name} must be a dask array, dataframe or bag, a list of Delayed blocks, or data in "
@@ -211,6 +215,9 @@ def make_blocks(X: Any, y: Any = None, rows: dict[str, Any] | None = None) -> Bl
     # Many objects that stay: see `plan`.
     with disable_gc():
         columns = [first, *(_follow(column, first) for column in columns[1:])]
+        columns = [
+            replace(c, data=c.data.blocks) if isinstance(c.data, Rows) else c for c in columns
+        ]
         graph, keys = _merge(columns)
         lengths = next((c.lengths for c in columns if None not in c.lengths), first.lengths)
         return Blocks(
@@ -244,14 +251,16 @@ def _follow(column: _Column, first: _Column) -> _Column:
         if isinstance(data, da.Array):
             data = data.rechunk({0: tuple(first.lengths)})  # type: ignore[arg-type]
             return _column(name, data)
+        if isinstance(data, Rows):
+            return _column(name, data.cut(first.lengths))  # type: ignore[arg-type]
         if not is_lazy(data):
             return _Column(name, _slices(data, first.lengths), first.n_blocks, first.lengths)
     if not is_lazy(data) and first.n_blocks > 1:
         raise ValueError(
             f"{name} is in memory, but the numbers of rows in the {first.n_blocks} blocks of X are "
             f"not known, so that {name} cannot be cut to them. Make them known (X.compute_chunk_"
-            f"sizes() for an array, X.to_dask_array(lengths=True) for a dataframe), or pass {name} "
-            "as a dask collection with the blocks of X."
+            f"sizes() for an array, incremental.indexable(X) for anything else), or pass {name} as "
+            "a dask collection with the blocks of X."
         )
     if column.n_blocks != first.n_blocks:
         raise ValueError(
@@ -279,7 +288,10 @@ def _merge(columns: list[_Column]) -> tuple[dict[Key, GraphNode], list[list[Key]
     keys: list[list[Key]] = [[] for _ in columns]
     expressions = {i: c.data for i, c in enumerate(columns) if hasattr(c.data, "expr")}
     if expressions:
-        optimised = collections_to_expr(list(expressions.values())).optimize()
+        # As optimize() does, but for its tuning, which puts partitions of Parquet together where
+        # only some of the columns are read: the blocks are the partitions that X has.
+        expression = collections_to_expr(list(expressions.values()))
+        optimised = expression.simplify().lower_completely().simplify()
         graph.update(_flat(optimised.__dask_graph__()))
         for i, expression in zip(expressions, optimised.operands, strict=True):
             keys[i] = list(flatten(expression.__dask_keys__()))
@@ -317,6 +329,81 @@ def _flat(graph: Any) -> dict[Key, GraphNode]:
     return convert_legacy_graph(dict(graph))
 
 
+def parts_of(data: Any) -> list[Delayed]:
+    """Return the blocks of a lazy container, each as a `Delayed`."""
+    if isinstance(data, Rows):
+        return data.blocks
+    if isinstance(data, (list, tuple)):
+        return list(data)
+    return list(np.ravel(data.to_delayed()))
+
+
+def indexable(*data: Any) -> Any:
+    """Count the rows of lazy data, so that scikit-learn can select them.
+
+    Searches, cross-validation and splits take rows by their positions, which a dask dataframe
+    cannot.  What this returns can, lazily: blocks that are not needed are not read.
+
+    Parameters
+    ----------
+    *data : dask dataframes, series or bags, lists of Delayed, dask arrays or data in memory
+        X and y, say.  Those of unknown length are counted together, in one pass over the data;
+        the others are returned as they are.
+
+    Returns
+    -------
+    rows : Rows, or list of Rows
+        For one argument what stands for it, for several a list.  `Incremental` takes it for X,
+        y and ``sample_weight``; it has a ``shape``, ``rows[key]`` for a slice, a mask or an array
+        of positions, and ``compute()``.
+
+    See Also
+    --------
+    sklearn.utils.indexable : The same for data in memory.
+
+    Notes
+    -----
+    Rows keep the order that they are asked for.  Folds are in the order of the data, shuffled or
+    not, and each of their blocks is a part of one block.  A random order, such as that of
+    ``train_test_split``, makes every block of all blocks, as it does for a dask array: all rows
+    that were selected are then in memory at once, unless ``shuffle=False`` is passed.
+
+    Examples
+    --------
+    >>> import dask.dataframe as dd
+    >>> import pandas as pd
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> from sklearn.model_selection import KFold, cross_val_score
+    >>> from incremental import Incremental, indexable
+    >>> frame = dd.from_pandas(pd.DataFrame({"a": range(12), "b": [0, 1] * 6}), npartitions=3)
+    >>> X, y = indexable(frame[["a"]], frame["b"])
+    >>> X
+    Rows(shape=(12, 1), n_blocks=3)
+    >>> cross_val_score(Incremental(SGDClassifier(random_state=0)), X, y, cv=KFold(2)).shape
+    (2,)
+    """
+    columns = [_column(f"data[{i}]", value) for i, value in enumerate(data)]
+    unknown = [column for column in columns if None in column.lengths]
+    # Together, so that what they share stays shared; of Parquet nothing but the index is counted.
+    indices = [replace(c, data=c.data.index) if is_frame(c.data) else c for c in unknown]
+    counts = [[dask.delayed(_num_samples)(b) for b in blocks] for blocks in _delayed(indices)]
+    (counts,) = dask.compute(counts)
+    for column, lengths, blocks in zip(unknown, counts, _delayed(unknown), strict=True):
+        column.data = Rows(blocks, lengths, meta_of(column.data))
+    found = [
+        value if None not in column.lengths else column.data
+        for column, value in zip(columns, data, strict=True)
+    ]
+    return found[0] if len(found) == 1 else found
+
+
+def _delayed(columns: list[_Column]) -> list[list[Delayed]]:
+    graph, keys = _merge(columns)
+    name = f"indexable-{uuid.uuid4().hex}"
+    shared = HighLevelGraph.from_collections(name, graph)
+    return [[Delayed(key, shared, layer=name) for key in names] for names in keys]
+
+
 def meta_of(X: Any) -> Any:
     """Return one or two rows that look like the blocks of X, to find out what a method returns."""
     if isinstance(X, da.Array):
@@ -327,4 +414,4 @@ def meta_of(X: Any) -> Any:
         return np.ones_like(np.asarray(meta), shape=shape, dtype=X.dtype)
     if is_frame(X):
         return X._meta_nonempty
-    return None
+    return X.meta if isinstance(X, Rows) else None

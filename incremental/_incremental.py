@@ -767,6 +767,40 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """
         return self._fitted("get_feature_names_out").get_feature_names_out(input_features)
 
+    @available_if(_has("set_output"))
+    def set_output(self, *, transform=None):
+        """Choose what `transform` returns.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas"}, default=None
+            "pandas" makes dataframes: of pandas for data in memory, of dask for lazy data; their
+            index is that of X, or the positions of the rows.  "default" is what the wrapped
+            estimator returns by itself; None changes nothing.  Data in memory take whatever else
+            scikit-learn knows ("polars").
+
+        Returns
+        -------
+        self : Incremental
+            The same object.
+
+        Examples
+        --------
+        >>> import dask.array as da
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> from incremental import Incremental
+        >>> X = da.arange(10, chunks=5).reshape(-1, 1)
+        >>> scaler = Incremental(StandardScaler()).set_output(transform="pandas").fit(X)
+        >>> scaler.transform(X).divisions
+        (0, 5, 9)
+        """
+        if transform is not None:
+            # The one that was passed is never changed.
+            self.estimator = clone(self.estimator).set_output(transform=transform)
+            if "estimator_" in self.__dict__:
+                self.estimator_.set_output(transform=transform)
+        return self
+
     @available_if(_can_score)
     def score(self, X, y=None, **params):
         """Return the score that `scoring` names; each block is read once.

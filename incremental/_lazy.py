@@ -12,16 +12,26 @@ import dask.array as da
 import numpy as np
 from dask.highlevelgraph import HighLevelGraph
 from dask.task_spec import Task, TaskRef
+from sklearn import config_context, get_config
 
 from incremental._batches import _num_samples
-from incremental._blocks import is_frame, is_lazy, meta_of
+from incremental._blocks import is_frame, is_lazy, meta_of, n_rows, parts_of
+from incremental._rows import Rows
 
 
-def call(model: Any, method: str, X: Any, empty: Any = None, item: int | None = None) -> Any:
+def call(
+    model: Any,
+    method: str,
+    X: Any,
+    empty: Any = None,
+    item: int | None = None,
+    config: dict[str, Any] | None = None,
+) -> Any:
     """Call a method on one block; a block without rows gives none."""
     if empty is not None and _num_samples(X) == 0:
         return empty
-    result = getattr(model, method)(X)
+    with config_context(**(config or {})):  # each thread and process has its own
+        result = getattr(model, method)(X)
     return result if item is None else result[item]
 
 
@@ -89,7 +99,7 @@ def _made_up(model: Any, X: Any) -> list[Any]:
 
 
 def _one(shared: Any, method: str, X: Any, example: Any, item: int | None) -> Any:
-    options = {"method": method, "empty": example[:0], "item": item}
+    options = {"method": method, "empty": example[:0], "item": item, "config": get_config()}
     if hasattr(example, "columns"):
         return _frames(shared, X, example, options)
     if not hasattr(example, "shape"):
@@ -110,7 +120,8 @@ def _one(shared: Any, method: str, X: Any, example: Any, item: int | None) -> An
             dtype=example.dtype,
             meta=meta,
         )
-    parts = _parts(X)
+    parts = parts_of(X)
+    lengths = X.lengths if isinstance(X, Rows) else (np.nan,) * len(parts)
     name = f"{method}-{uuid.uuid4().hex}"
     index = (0,) * (example.ndim - 1)
     layer = {}
@@ -118,24 +129,42 @@ def _one(shared: Any, method: str, X: Any, example: Any, item: int | None) -> An
         key = (name, i, *index)
         layer[key] = Task(key, _call_block, TaskRef(part.key), TaskRef(shared.key), **options)
     graph = HighLevelGraph.from_collections(name, layer, dependencies=[*parts, shared])
-    return da.Array(graph, name, ((np.nan,) * len(parts), *rest), meta=meta)
+    return da.Array(graph, name, (tuple(lengths), *rest), meta=meta)
 
 
-def _call_block(X: Any, model: Any, *, method: str, empty: Any, item: int | None) -> Any:
-    return call(model, method, X, empty, item)
-
-
-def _parts(X: Any) -> list[Any]:
-    if isinstance(X, (list, tuple)):
-        return list(X)
-    return list(np.ravel(X.to_delayed()))
+def _call_block(X: Any, model: Any, *, method: str, **options: Any) -> Any:
+    return call(model, method, X, **options)
 
 
 def _frames(shared: Any, X: Any, example: Any, options: dict[str, Any]) -> Any:
+    if not hasattr(example, "iloc"):
+        raise TypeError(
+            'Lazy data can be transformed to dataframes of pandas (set_output(transform="pandas")) '
+            f"and to arrays. Got {type(example).__module__}.{type(example).__name__} instead."
+        )
     meta = example.iloc[:0]
     if is_frame(X):
         return X.map_partitions(_call_block, shared, **options, meta=meta)
     import dask.dataframe as dd
 
-    parts = [dask.delayed(_call_block)(part, shared, **options) for part in _parts(X)]
-    return dd.from_delayed(parts, meta=meta, verify_meta=False)
+    blocks = parts_of(X)
+    starts: list[int | None] = [None] * len(blocks)
+    divisions = None
+    if isinstance(X, da.Array) and n_rows(X) is not None:
+        starts = np.cumsum([0, *X.chunks[0]]).tolist()
+        if all(X.chunks[0]):
+            divisions = (*starts[:-1], starts[-1] - 1)
+    call_block = dask.delayed(_frame_block)
+    parts = [
+        call_block(part, shared, start, **options)
+        for part, start in zip(blocks, starts, strict=False)
+    ]
+    return dd.from_delayed(parts, meta=meta, divisions=divisions, verify_meta=False)
+
+
+def _frame_block(X: Any, model: Any, start: int | None, **options: Any) -> Any:
+    """Return the dataframe of a block, with the rows numbered from `start` on."""
+    frame = _call_block(X, model, **options)
+    if start is None:
+        return frame
+    return frame.set_axis(range(start, start + len(frame)))

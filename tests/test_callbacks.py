@@ -2,10 +2,11 @@
 
 import os
 import pickle
+from copy import deepcopy
 
 import numpy as np
 import pytest
-from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.callback import CallbackContext, ProgressBar, ScoringMonitor
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -58,6 +59,39 @@ def test_a_hook_that_asks_to_stop_ends_the_pass_or_the_fit(source):
 def test_callbacks_do_not_change_the_model(source):
     heard = model(max_iter=2).set_callbacks(Log()).fit(source.X, source.y)
     assert same_state(heard.estimator_, model(max_iter=2).fit(source.X, source.y).estimator_)
+
+
+class Copied(SGDClassifier):
+    """Counts how often it is copied."""
+
+    copies = 0
+
+    def __deepcopy__(self, memo):
+        type(self).copies += 1
+        copy = type(self)(**self.get_params())
+        copy.__dict__.update(deepcopy(self.__dict__, memo))
+        return copy
+
+
+@pytest.mark.parametrize("listens", [False, True])
+def test_who_is_not_heard_costs_no_context_and_no_copy(listens, source, monkeypatch):
+    contexts = []
+    subcontext = CallbackContext.subcontext
+
+    def counted(self, *args, **kwargs):
+        contexts.append(self)
+        return subcontext(self, *args, **kwargs)
+
+    monkeypatch.setattr(CallbackContext, "subcontext", counted)
+    monkeypatch.setattr(Copied, "copies", 0)
+    fitted = Incremental(Copied(random_state=0), classes=[0, 1], max_iter=3)
+    if listens:
+        fitted.set_callbacks(ScoringMonitor(scoring="accuracy"))
+    fitted.fit(source.X, source.y)
+    # A pass has a context, and each of its ten blocks; what is monitored are copies.
+    n_tasks = 3 * (1 + 10) if listens else 0
+    assert len(contexts) == n_tasks
+    assert Copied.copies > n_tasks if listens else Copied.copies == 0
 
 
 def test_the_progress_bar_shows_passes_and_blocks(source, capsys):

@@ -21,6 +21,7 @@ METHODS = [
 NAMES = [
     "incremental.Incremental",
     "incremental.BlockError",
+    "incremental.indexable",
     *METHODS,
     *(f"incremental.datasets.{name}" for name in incremental.datasets.__all__),
     *(f"incremental.plotting.{name}" for name in incremental.plotting.__all__),

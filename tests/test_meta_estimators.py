@@ -6,6 +6,7 @@ import dask.bag as db
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
@@ -266,11 +267,100 @@ def test_a_transformer_that_gives_dataframes_gives_a_dask_dataframe(transformer,
         assert computed.index.tolist() == list(range(120))
 
 
-def test_the_wrapper_itself_has_no_set_output(X):
-    assert not hasattr(Incremental(StandardScaler()), "set_output")
-    union = FeatureUnion([("a", Incremental(StandardScaler()))])
-    with pytest.raises(ValueError, match="`set_output` is not available"):
-        union.set_output(transform="pandas").fit(X)
+@pytest.mark.parametrize("chunks", [(30, 30, 30, 30), (30, 0, 90), (120, 0), (0, 120)])
+def test_dataframes_of_an_array_have_one_index(chunks, X):
+    X = X.rechunk((chunks, 3))
+    model = Incremental(StandardScaler()).set_output(transform="pandas").fit(X)
+    result = model.transform(X)
+    assert isinstance(result, dd.DataFrame) and result.known_divisions == (0 not in chunks)
+    expected = model.estimator_.transform(X.compute())
+    pd.testing.assert_frame_equal(result.compute(), expected, check_index_type=False)
+    pd.testing.assert_frame_equal(
+        result.loc[29:31].compute(), expected.loc[29:31], check_index_type=False
+    )
+
+
+def test_dataframes_of_a_frame_keep_its_index(X):
+    whole = pd.DataFrame(X.compute(), columns=list("abc"), index=np.arange(120)[::-1] * 2)
+    for frame in (
+        dd.from_pandas(whole, npartitions=4, sort=False),
+        dd.from_pandas(whole, npartitions=4),
+    ):
+        model = Incremental(StandardScaler()).set_output(transform="pandas").fit(frame)
+        result = model.transform(frame)
+        assert result.divisions == frame.divisions
+        expected = model.estimator_.transform(frame.compute())
+        pd.testing.assert_frame_equal(result.compute(), expected)
+
+
+def test_an_index_restarts_where_the_rows_are_not_known(X):
+    model = Incremental(StandardScaler()).set_output(transform="pandas").fit(X)
+    result = model.transform(X[X[:, 0] > 0.5]).compute()
+    assert (result.index == 0).sum() == 4
+
+
+def test_set_output_changes_what_is_fitted_but_not_what_was_passed(X):
+    inner = StandardScaler()
+    model = Incremental(inner).fit(X)
+    assert model.set_output() is model and isinstance(model.transform(X), da.Array)
+    assert model.set_output(transform="pandas") is model
+    assert isinstance(model.transform(X), dd.DataFrame)
+    assert isinstance(model.transform(X.compute()), pd.DataFrame)
+    assert isinstance(clone(model).fit_transform(X), dd.DataFrame)
+    assert isinstance(model.fit(X).transform(X), dd.DataFrame)
+    assert isinstance(model.set_output(transform="default").transform(X), da.Array)
+    assert not hasattr(inner, "_sklearn_output_config")
+    with pytest.raises(ValueError, match="output config must be in"):
+        model.set_output(transform="parchment").transform(X)
+
+
+def test_only_a_transformer_has_set_output():
+    assert not hasattr(Incremental(SGD), "set_output")
+    assert not hasattr(Incremental(HashingVectorizer()), "set_output")
+
+
+@pytest.mark.parametrize("kind", ["array", "frame"])
+def test_a_pipeline_hands_lazy_dataframes_on(kind, X, y, frame, converted):
+    data = X if kind == "array" else frame
+    scalers = make_pipeline(Incremental(StandardScaler()), Incremental(MinMaxScaler()))
+    scalers.set_output(transform="pandas")
+    result = scalers.fit(data).transform(data)
+    assert isinstance(result, dd.DataFrame) and not converted
+    expected = scalers[1].estimator_.transform(scalers[0].estimator_.transform(data.compute()))
+    pd.testing.assert_frame_equal(result.compute(), expected, check_index_type=False)
+    model = make_pipeline(*[step for _, step in scalers.steps], Incremental(SGD)).fit(data, y)
+    assert model[-1].feature_names_in_.tolist() == list(expected.columns)
+
+
+def test_the_configuration_of_scikit_learn_holds_for_all_blocks(X):
+    model = Incremental(StandardScaler()).fit(X)
+    with config_context(transform_output="pandas"):
+        result = model.transform(X)
+    expected = model.estimator_.set_output(transform="pandas").transform(X.compute())
+    for scheduler in ("threads", "processes"):
+        computed = result.compute(scheduler=scheduler)
+        pd.testing.assert_frame_equal(computed, expected, check_index_type=False)
+
+
+UNIONS = {
+    "FeatureUnion": FeatureUnion(
+        [("a", Incremental(StandardScaler())), ("b", Incremental(MinMaxScaler()))]
+    ),
+    "ColumnTransformer": ColumnTransformer(
+        [("a", Incremental(StandardScaler()), [0, 1]), ("b", Incremental(MinMaxScaler()), [2])]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNIONS)
+def test_scikit_learn_puts_dataframes_of_a_union_together_in_memory(name, X, converted):
+    union = clone(UNIONS[name]).fit(X)
+    lazy = union.transform(X)
+    assert isinstance(lazy, da.Array) and not converted
+    result = union.set_output(transform="pandas").transform(X)
+    assert isinstance(result, pd.DataFrame)
+    expected = pd.DataFrame(lazy.compute(), columns=union.get_feature_names_out())
+    pd.testing.assert_frame_equal(result, expected)
 
 
 TEXT = ["good day", "bad night", "good night", "bad day"] * 10

@@ -1,5 +1,8 @@
 """scikit-learn's model selection on lazy data: what it leaves lazy, what it converts or refuses."""
 
+import os
+import warnings
+
 import dask
 import dask.array as da
 import numpy as np
@@ -12,6 +15,7 @@ from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
     HalvingGridSearchCV,
+    HalvingRandomSearchCV,
     KFold,
     RandomizedSearchCV,
     StratifiedKFold,
@@ -130,7 +134,13 @@ TOOLS = {
     "GridSearchCV": (search(GridSearchCV), False, False),
     "RandomizedSearchCV": (search(RandomizedSearchCV, n_iter=2, random_state=0), False, False),
     "HalvingGridSearchCV": (search(HalvingGridSearchCV, random_state=0), False, True),
+    "HalvingRandomSearchCV": (
+        search(HalvingRandomSearchCV, random_state=0, n_candidates=2, min_resources=60, factor=2),
+        False,
+        False,
+    ),
     "cross_validate": (crossed, False, False),
+    "cross_val_score": (cross_val_score, False, False),
     "cross_val_predict": (cross_val_predict, False, False),
     "cross_val_predict of decision_function": (decisions, False, True),
     "learning_curve": (curve, False, False),
@@ -188,10 +198,49 @@ def test_scores_are_those_of_the_same_blocks_and_only_what_the_table_says_is_con
     assert dimensions == whole(whole_X, y_is_lazy and (whole_y or folds_need_y))
 
 
-@pytest.mark.parametrize("tool", ["GridSearchCV", "cross_validate"])
-def test_two_processes_give_what_one_gives(tool, data):
-    one = run(tool, "KFold", Incremental(SGD), *data)
-    assert equal(one, run(tool, "KFold", Incremental(SGD), *data, n_jobs=2))
+@pytest.mark.parametrize("splitter", ["KFold", "GroupKFold"])
+@pytest.mark.parametrize("tool", [tool for tool in TOOLS if "decision" not in tool])
+def test_two_processes_give_what_one_gives(tool, splitter, data):
+    one = run(tool, splitter, Incremental(SGD), *data)
+    assert equal(one, run(tool, splitter, Incremental(SGD), *data, n_jobs=2))
+
+
+class Appended:
+    """Appends what it hears to a file of each process, and asks to stop after two blocks."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def setup(self, estimator, context): ...
+
+    def teardown(self, estimator, context): ...
+
+    def on_fit_task_begin(self, estimator, context): ...
+
+    def on_fit_task_end(self, estimator, context):
+        if context.task_name == "block":
+            with open(self.path / str(os.getpid()), "a") as file:
+                file.write(f"{context.task_id}\n")
+            return context.task_id == 1
+        return False
+
+
+def test_callbacks_hear_the_blocks_of_a_search_in_other_processes(data, tmp_path):
+    X, y = data
+    model = Incremental(SGD).set_callbacks(Appended(tmp_path))
+    options = dict(cv=KFold(4), refit=False)
+    with warnings.catch_warnings():
+        # Callbacks of what a search fits are told of no search.
+        warnings.simplefilter("ignore")
+        one = GridSearchCV(model, GRID, **options, n_jobs=1).fit(X, y).cv_results_
+        before = sorted(line for file in tmp_path.iterdir() for line in file.open())
+        two = GridSearchCV(model, GRID, **options, n_jobs=2).fit(X, y).cv_results_
+    assert before == ["0\n"] * 8 + ["1\n"] * 8  # of three blocks, in each of eight fits
+    after = sorted(line for file in tmp_path.iterdir() for line in file.open())
+    assert after == sorted(before * 2)
+    assert len(list(tmp_path.iterdir())) > 1
+    for i in range(4):
+        assert np.array_equal(one[f"split{i}_test_score"], two[f"split{i}_test_score"])
 
 
 @pytest.mark.parametrize("tool", ["cross_val_predict", "cross_val_predict of decision_function"])

@@ -1,18 +1,24 @@
 """Scores are those of data in memory, and every block is read once."""
 
+import re
+
 import dask
 import dask.array as da
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import IncrementalPCA, LatentDirichletAllocation
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import SGDClassifier, SGDRegressor
-from sklearn.metrics import accuracy_score, check_scoring, get_scorer_names, make_scorer
+from sklearn.metrics import accuracy_score, check_scoring, get_scorer, get_scorer_names, make_scorer
+from sklearn.model_selection import KFold, cross_validate
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neural_network import MLPRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from incremental import Incremental
+
+from .conftest import Source, loop
 
 
 def in_memory(scorer, model, X, y, **params):
@@ -26,31 +32,113 @@ def fitted(source):
     return model
 
 
-CLASSIFICATION = [
-    name
-    for name in get_scorer_names()
-    if any(part in name for part in ("accuracy", "f1", "roc_auc", "log_loss", "precision"))
-    or name in ("neg_brier_score", "matthews_corrcoef", "jaccard", "recall", "recall_macro")
-]
+# What a task learns, and its target.
+TASKS = {
+    "binary": (GaussianNB(), lambda X: (X[:, 0] > 0.5).astype(int)),
+    "multiclass": (GaussianNB(), lambda X: (X[:, 0] * 3).astype(int)),
+    "multilabel": (MLPClassifier((4,), random_state=0), lambda X: (X > 0.5).astype(int)),
+    "regression": (SGDRegressor(random_state=0), lambda X: X[:, 0] * 2 + 1),
+    "clustering": (
+        MiniBatchKMeans(3, random_state=0, n_init=1),
+        lambda X: (X[:, 0] * 3).astype(int),
+    ),
+}
+CLUSTERS = "rand_score|mutual_info|completeness|homogeneity|v_measure|fowlkes"
+NUMBERS = "r2|explained|absolute|squared|deviance|max_error"
+
+# Scores that scikit-learn has not for a task, neither in memory, and why.
+REFUSED = {
+    "binary": {".*_samples": "not available outside of multilabel classification"},
+    "multiclass": {
+        ".*_samples": "not available outside of multilabel classification",
+        "f1|jaccard|precision|recall": "Target is multiclass but average='binary'",
+        ".*likelihood_ratio": "only supports binary classification",
+        "roc_auc": r"multi_class must be in \('ovo', 'ovr'\)",
+    },
+    "multilabel": {
+        "f1|jaccard|precision|recall": "Target is multilabel-indicator but average='binary'",
+        ".*likelihood_ratio": "only supports binary classification",
+        "balanced_accuracy|matthews_corrcoef": "multilabel-indicator is not supported",
+        "top_k_accuracy": "y should be a 1d array",
+    },
+}
+
+
+def names_for(task):
+    kinds = {"clustering": CLUSTERS, "regression": NUMBERS}
+    for name in get_scorer_names():
+        kind = next((k for k, pattern in kinds.items() if re.search(pattern, name)), "")
+        if kind == (task if task in kinds else ""):
+            yield name
+
+
+def reason(task, name):
+    table = REFUSED.get(task, {}).items()
+    return next((why for pattern, why in table if re.fullmatch(pattern, name)), None)
+
+
+NAMED = [(task, name) for task in TASKS for name in names_for(task)]
+
+
+@pytest.fixture(scope="module")
+def learned():
+    """For each task the data, where they are read, a model, and the data in memory."""
+    found = {}
+    for task, (estimator, target) in TASKS.items():
+        source = Source()
+        y = target(source.X)
+        model = Incremental(estimator).fit(source.X, None if task == "clustering" else y)
+        found[task] = source, y, model, dask.compute(source.X, y)
+    return found
+
+
+def test_every_scorer_is_that_of_a_task():
+    assert {name for _, name in NAMED} == set(get_scorer_names())
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
-@pytest.mark.parametrize("name", [n for n in CLASSIFICATION if "samples" not in n])
-def test_a_named_score_is_that_of_data_in_memory(name, fitted, source):
-    score = fitted.set_params(scoring=name).score(source.X, source.y)
+@pytest.mark.filterwarnings("ignore:The y_prob values do not sum to one")  # those of labels
+@pytest.mark.parametrize(("task", "name"), NAMED)
+def test_a_named_score_is_that_of_data_in_memory(task, name, learned):
+    source, y, model, memory = learned[task]
+    model = clone(model).set_params(scoring=name)
+    model.estimator_ = learned[task][2].estimator_
+    scorer = get_scorer(name)
+    refused = reason(task, name)
+    if refused is not None:
+        with pytest.raises(ValueError, match=refused):
+            scorer(model.estimator_, *memory)
+        with pytest.raises(ValueError, match=refused):
+            model.score(source.X, y)
+        return
+    source.reads.clear()
+    score = model.score(source.X, y)
     assert source.reads == dict.fromkeys(range(10), 1)
-    assert score == in_memory(check_scoring(fitted.estimator_, name), fitted, source.X, source.y)
+    assert isinstance(score, float) and score == scorer(model.estimator_, *memory)
 
 
-REGRESSION = ["r2", "neg_mean_squared_error", "neg_mean_absolute_error", "explained_variance"]
+def first_classes(estimator, y):
+    if not hasattr(estimator, "predict_proba"):
+        return {}
+    return {"classes": np.arange(y.shape[1]) if y.ndim > 1 else np.unique(y)}
 
 
-@pytest.mark.parametrize("name", REGRESSION)
-def test_a_score_of_a_regressor_is_that_of_data_in_memory(name, source):
-    y = source.X[:, 0] * 2
-    model = Incremental(SGDRegressor(random_state=0), scoring=name).fit(source.X, y)
-    expected = in_memory(check_scoring(model.estimator_, name), model, source.X, y)
-    assert model.score(source.X, y) == expected
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+@pytest.mark.filterwarnings("ignore:The y_prob values do not sum to one")
+@pytest.mark.parametrize("task", TASKS)
+def test_cross_validation_gives_the_named_scores_of_the_loop(task, learned):
+    source, _, _, (X, y) = learned[task]
+    estimator = TASKS[task][0]
+    names = [name for name in names_for(task) if reason(task, name) is None]
+    options = dict(scoring=names, cv=KFold(2), error_score="raise")
+    scores = cross_validate(Incremental(estimator), source.X, y, **options)
+    for fold, (train, test) in enumerate(KFold(2).split(X)):
+        values = (X[train],) if task == "clustering" else (X[train], y[train])
+        blocks = zip(*(np.split(value, 5) for value in values), strict=True)
+        model = loop(clone(estimator), blocks, **first_classes(estimator, y[train]))
+        for name in names:
+            expected = get_scorer(name)(model, X[test], y[test])
+            assert scores[f"test_{name}"][fold] == expected, name
 
 
 def test_the_default_score_takes_weights(fitted, source):

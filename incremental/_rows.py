@@ -1,0 +1,128 @@
+"""Rows of lazy blocks that scikit-learn can select."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import dask
+import numpy as np
+from dask.delayed import Delayed
+from dask.highlevelgraph import HighLevelGraph
+from dask.task_spec import List, Task, TaskRef
+
+from incremental._batches import concatenate, rows
+
+
+class Rows:
+    """Blocks whose rows are counted; made by `incremental.indexable`.
+
+    Parameters
+    ----------
+    blocks : list of Delayed
+        The blocks, in their order.
+    lengths : sequence of int
+        Rows of each block.
+    meta : array or dataframe, default=None
+        One or two rows that look like those of the blocks; None if that is not known.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        The number of rows, then that of columns if it is known.
+    """
+
+    def __init__(self, blocks: Sequence[Delayed], lengths: Sequence[int], meta: Any = None):
+        self.blocks = list(blocks)
+        self.lengths = [int(n) for n in lengths]
+        self.meta = meta
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (sum(self.lengths), *np.shape(self.meta)[1:])
+
+    def __len__(self) -> int:
+        return sum(self.lengths)
+
+    def __repr__(self) -> str:
+        return f"Rows(shape={self.shape}, n_blocks={len(self.blocks)})"
+
+    def __getitem__(self, key: Any) -> Rows:
+        """Select rows with a slice, a mask or their positions, as of an array; columns never."""
+        if isinstance(key, tuple):  # X[positions, ...], as scikit-learn selects rows of arrays
+            key, *rest = key
+            if rest not in ([], [...]):
+                raise IndexError(
+                    f"Only rows can be selected here. Got {(key, *rest)} instead; select columns "
+                    "before making the data indexable."
+                )
+        positions = np.arange(len(self))[key]
+        if positions.ndim != 1:
+            raise TypeError(
+                "Rows are selected with a slice, a mask or a list of positions. Got "
+                f"{key!r} instead; pass [{key!r}] for one row."
+            )
+        block = np.searchsorted(np.cumsum(self.lengths), positions, side="right")
+        if (np.diff(block) >= 0).all():  # each new block is a part of one of these
+            cuts = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(positions)]
+        else:
+            cuts = [*range(0, len(positions), max(self.lengths)), len(positions)]
+        return self._select(positions, block, cuts)
+
+    def cut(self, lengths: Sequence[int]) -> Rows:
+        """Return the same rows in blocks of other lengths."""
+        positions = np.arange(len(self))
+        block = np.searchsorted(np.cumsum(self.lengths), positions, side="right")
+        return self._select(positions, block, np.cumsum([0, *lengths]).tolist())
+
+    def _select(self, positions: np.ndarray, block: np.ndarray, cuts: list[int]) -> Rows:
+        """Put the rows at `positions`, which are in the blocks `block`, in blocks cut at `cuts`."""
+        starts = np.cumsum([0, *self.lengths])
+        name = f"rows-{uuid.uuid4().hex}"
+        layer: dict[Any, Task] = {}
+        used: set[int] = set()
+        keys = []
+        for i, (start, stop) in enumerate(pairwise(cuts)):
+            found = block[start:stop]
+            order = np.argsort(found, kind="stable")
+            sources, first = np.unique(found[order], return_index=True)
+            within = (positions[start:stop] - starts[found])[order]
+            picked = []
+            # A selection of no rows has a block, too: no row of the first one.
+            for source, at in zip(
+                sources.tolist() or [0], np.split(within, first[1:]), strict=True
+            ):
+                key = (f"pick-{name}", i, len(picked))
+                layer[key] = Task(key, rows, TaskRef(self.blocks[source].key), _which(at))
+                used.add(source)
+                picked.append(key)
+            if len(picked) > 1:
+                key = (name, i)
+                parts = List(*map(TaskRef, picked))
+                layer[key] = Task(key, _together, parts, _which(np.argsort(order)))
+            keys.append(key)
+        graph = HighLevelGraph.from_collections(
+            name, layer, dependencies=[self.blocks[i] for i in sorted(used)]
+        )
+        blocks = [Delayed(key, graph, layer=name) for key in keys]
+        return Rows(blocks, np.diff(cuts).tolist(), self.meta)
+
+    def compute(self) -> Any:
+        """Return the rows in memory."""
+        return concatenate(list(dask.compute(*self.blocks)))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.compute(), dtype=dtype)
+
+
+def _which(positions: np.ndarray) -> Any:
+    """Return a slice for neighbours in their order: no copy, and nothing to carry in a graph."""
+    if len(positions) and (np.diff(positions) == 1).all():
+        return slice(int(positions[0]), int(positions[-1]) + 1)
+    return positions
+
+
+def _together(parts: list[Any], order: Any) -> Any:
+    return rows(concatenate(parts), order)
