@@ -351,6 +351,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             learner = _training.Learner(
                 model, seed, classes, whole, blocks.promise, self.batch_size
             )
+            learner.is_new = model is not self.__dict__.get("estimator_")
             planned = plan(blocks, runner)
             validation = None
             if stops_early:
@@ -395,7 +396,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _one_pass(self, learner, planned, runner, interrupt, pass_task) -> bool:
         learned = False
-        n_before = self.n_iter_ if self._model is learner.model else 0
+        n_before = 0 if learner.is_new else self.n_iter_
         try:
             with steps(
                 learner,
@@ -404,10 +405,11 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 prefetch=self.prefetch,
                 shuffle=self.shuffle,
                 seed=[learner.seed, n_before],
+                listening=pass_task.listens,
             ) as blocks:
                 for step in blocks:
                     block_task = pass_task.begin("block", 0, **step.data)
-                    interrupt.learning = True
+                    interrupt.learning = step.in_place
                     learned = step.learn() or learned
                     self._adopt(learner)
                     interrupt.learning = False
@@ -421,11 +423,14 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     def _adopt(self, learner) -> None:
         """Make the model that has learned something the model."""
         if learner.n_batches and self.__dict__.get("estimator_") is not learner.model:
-            self.estimator_ = learner.model
-            self._seed = learner.seed
-            self.n_iter_ = 0
-            for name in ("validation_scores_", "validation_n_samples_", "best_validation_score_"):
-                self.__dict__.pop(name, None)  # those of an earlier fit
+            self.estimator_ = learner.model  # another object, too, where a cluster has learned
+            if learner.is_new:
+                learner.is_new = False
+                self._seed = learner.seed
+                self.n_iter_ = 0
+                names = "validation_scores_", "validation_n_samples_", "best_validation_score_"
+                for name in names:
+                    self.__dict__.pop(name, None)  # those of an earlier fit
 
     def _check_rows(self, X, fit_params, rows) -> None:
         weight = fit_params.get("sample_weight")

@@ -127,6 +127,12 @@ def stream(
     When the context is left, however it is left, waiting work is cancelled and running work ends
     with its current task.
     """
+    if runner.client is not None:
+        from incremental import _cluster  # needs distributed
+
+        with _cluster.stream(planned, runner, prefetch=prefetch) as computed:
+            yield computed
+        return
     blocks = planned.blocks
     watch = (
         Watch(cull(blocks.graph, [k for b in blocks.keys for k in b])) if Callback.active else None
