@@ -632,9 +632,7 @@ class _Pass:
         self.learner.n_rows = checkpoint.n_rows
         self._position, self.resume = position, position + 1
         self._n_waiting = checkpoint.n_waiting
-        if (
-            checkpoint.waiting
-        ):  # the rows stay on the cluster; to go on, their blocks are seen again
+        if checkpoint.waiting:  # their rows are on the cluster only: they are read again
             self.resume = position
             while self.numbers[self.resume] != checkpoint.waiting[0]:
                 self.resume -= 1

@@ -46,10 +46,13 @@ def client():
 
 @pytest.fixture
 def clean(client):
-    """The client; what a test has put on the cluster is gone when it ends."""
+    """The client of three workers; what a test has put on the cluster is gone when it ends."""
+    client.wait_for_workers(3)
     yield client
     deadline = time.monotonic() + 20
-    while left := client.run_on_scheduler(lambda dask_scheduler: list(map(str, dask_scheduler.tasks))):
+    while left := client.run_on_scheduler(
+        lambda dask_scheduler: list(map(str, dask_scheduler.tasks))
+    ):
         assert time.monotonic() < deadline, left
         gc.collect()  # what refers to itself may hold persisted data
         time.sleep(0.1)
@@ -71,6 +74,12 @@ class Log:
                 return [tuple(map(float, line.split())) for line in file]
         except FileNotFoundError:
             return []
+
+
+    def wait_for(self, n):
+        while len(lines := self.lines()) < n:
+            time.sleep(0.005)
+        return lines
 
 
 @pytest.fixture
@@ -225,7 +234,7 @@ def test_callbacks_see_each_model_and_may_stop(clean):
 
         def teardown(self, estimator, context): ...
 
-        def on_fit_task_begin(self, estimator, context, X=None):
+        def on_fit_task_begin(self, estimator, context, *, X=None):
             if context.task_name == "block":
                 assert isinstance(X[0], Delayed)
 
@@ -244,12 +253,17 @@ def test_callbacks_see_each_model_and_may_stop(clean):
 
 def test_the_cluster_is_clean_after_ctrl_c(clean, log):
     X, blocks = numbered(40)
-    timer = threading.Timer(3, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+
+    def press():
+        log.wait_for(8)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    pressing = threading.Thread(target=press)
+    pressing.start()
     model = Incremental(Traced(log, seconds=0.2))
     with pytest.raises(KeyboardInterrupt):
         model.fit(X)
-    timer.join()
+        pressing.join()
     n_learned = model.n_seen_ // 5
     assert 0 < n_learned < 40
     assert model.total_ == loop(Traced(), [(block,) for block in blocks[:n_learned]]).total_
@@ -257,7 +271,7 @@ def test_the_cluster_is_clean_after_ctrl_c(clean, log):
 
 @pytest.mark.parametrize("batch_size", [None, 12])
 def test_a_block_that_fails_is_named_and_those_before_it_are_learned(clean, batch_size):
-    X, blocks = numbered(12)
+    X, _ = numbered(12)
 
     def broken(block, block_info=None):
         if block_info[0]["chunk-location"][0] == 8:
@@ -354,10 +368,12 @@ def test_an_asynchronous_client_is_refused_in_its_loop_and_works_outside():
 
 def test_the_model_is_sent_once_to_each_worker(clean, log):
     X, _ = numbered(30)
-    model = Incremental(Counted(str(log.path))).fit(X)
+    model = Incremental(Counted(log)).fit(X)
+    lazy = model.predict(X)  # copies the model in this process
     n_before = len(log.lines())
-    model.predict(X).compute()
-    assert len({pid for _, pid in log.lines()[n_before:]}) == len(log.lines()[n_before:]) <= 3
+    lazy.compute()
+    arrivals = [pid for _, pid in log.lines()[n_before:] if pid != os.getpid()]
+    assert len(arrivals) == len(set(arrivals)) <= 3
 
 
 class Counted(Traced):
@@ -365,7 +381,7 @@ class Counted(Traced):
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        Log(self.log).add(0)
+        self.log.add(0)
 
     def partial_fit(self, X, y=None):
         self.total_ = 0.0
@@ -386,29 +402,20 @@ def traffic():
         return int(file.readline().split()[1])
 
 
-def test_a_worker_that_dies_costs_two_windows(log):
+def test_a_worker_that_dies_costs_two_windows(clean, log):
     X, blocks = numbered(60)
     killed = []
 
-    def kill(client, stop):
+    def kill():
         for at in (12, 28, 47):
-            while not stop.is_set():
-                lines = log.lines()
-                if lines and lines[-1][0] >= at:
-                    os.kill(int(lines[-1][1]), signal.SIGKILL)  # the last to have had the model
-                    killed.append(at)
-                    break
+            while not (lines := log.lines()) or lines[-1][0] < at:
                 time.sleep(0.005)
+            os.kill(int(lines[-1][1]), signal.SIGKILL)  # the one that has the model
+            killed.append(at)
 
-    with start_cluster() as cluster, distributed.Client(cluster) as client:
-        stop = threading.Event()
-        killer = threading.Thread(target=kill, args=(client, stop))
-        killer.start()
-        try:
-            model = Incremental(Traced(log, seconds=0.03), prefetch=5).fit(X)
-        finally:
-            stop.set()
-            killer.join()
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    model = Incremental(Traced(log, seconds=0.03), prefetch=5).fit(X)
     assert killed == [12, 28, 47]
     assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
     assert model.n_seen_ == 300
@@ -416,46 +423,39 @@ def test_a_worker_that_dies_costs_two_windows(log):
     assert repeated <= 3 * 2 * 5, repeated
 
 
-def test_rows_that_wait_are_not_lost_with_their_worker(log):
-    X, blocks = numbered(40)
-    with start_cluster() as cluster, distributed.Client(cluster):
+def test_rows_that_wait_are_not_lost_with_their_worker(clean, log):
+    X, _ = numbered(40)
 
-        def kill():
-            while not log.lines():
-                time.sleep(0.005)
-            os.kill(int(log.lines()[-1][1]), signal.SIGKILL)
+    def kill():
+        os.kill(int(log.wait_for(1)[-1][1]), signal.SIGKILL)
 
-        killer = threading.Thread(target=kill)
-        killer.start()
-        model = Incremental(Traced(log, seconds=0.1), prefetch=3, batch_size=47).fit(X)
-        killer.join()
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    model = Incremental(Traced(log, seconds=0.1), prefetch=3, batch_size=47).fit(X)
     with dask.config.set(scheduler="synchronous"):
         expected = Incremental(Traced(), batch_size=47).fit(X)
     assert model.total_ == expected.total_
     assert model.n_seen_ == 200
 
 
-def test_a_worker_may_retire_while_it_learns(log):
+def test_a_worker_may_retire_while_it_learns(clean, log):
     X, blocks = numbered(20)
-    with start_cluster() as cluster, distributed.Client(cluster) as client:
+    workers = {pid: worker for worker, pid in clean.run(os.getpid).items()}
 
-        def retire():
-            while len(log.lines()) < 8:
-                time.sleep(0.005)
-            pid = int(log.lines()[-1][1])
-            workers = [w for w, other in client.run(os.getpid).items() if other == pid]
-            client.retire_workers(workers)
+    def retire():
+        pid = log.wait_for(8)[-1][1]
+        clean.retire_workers([workers[int(pid)]])
 
-        retiring = threading.Thread(target=retire)
-        retiring.start()
-        model = Incremental(Traced(log, seconds=0.1)).fit(X)
-        retiring.join()
+    retiring = threading.Thread(target=retire)
+    retiring.start()
+    model = Incremental(Traced(log, seconds=0.1)).fit(X)
+    retiring.join()
     assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
     assert Counter(first for first, _ in log.lines()).most_common(1)[0][1] <= 2
 
 
 def test_a_block_that_kills_its_worker_is_given_up():
-    X, blocks = numbered(8)
+    X, _ = numbered(8)
 
     def deadly(block, block_info=None):
         if block_info[0]["chunk-location"][0] == 5:
