@@ -75,7 +75,6 @@ class Log:
         except FileNotFoundError:
             return []
 
-
     def wait_for(self, n):
         while len(lines := self.lines()) < n:
             time.sleep(0.005)
