@@ -21,7 +21,7 @@ def measure(address: str) -> int:
 
 
 def received() -> int:
-    """Return the bytes that this process has read; all of them from sockets, if nothing is opened."""
+    """Return the bytes that this process has read, from sockets and files."""
     with open("/proc/self/io") as file:
         return int(file.readline().split()[1])
 

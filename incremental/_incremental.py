@@ -129,6 +129,13 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     becomes the weights by the counts of the labels, found in the pass over y that finds the
     classes.  ``early_stopping=True`` and ``warm_start=True`` of the estimator are refused.
 
+    *Clusters.*  With a ``distributed.Client``, blocks are computed and learned on its workers, and
+    only models reach the client: after each window of `prefetch` blocks (None: two more than the
+    cluster has threads), or after each block if a callback listens.  Blocks of two windows are in
+    the cluster's memory, at most.  What a worker takes with it when it dies is repeated, two
+    windows at most; attributes of the estimator that are not part of the model, such as open files,
+    have to survive pickling.  Callbacks are shown each block as a list of one ``Delayed``.
+
     *Callbacks.*  ``set_callbacks`` takes scikit-learn's callbacks.  A fit has a task for each pass,
     and a pass one for each block; a hook that asks to stop after a block ends the pass, after a
     pass the fit.
