@@ -127,6 +127,16 @@ class Batches:
             self._full, self._waiting = self._waiting, []
         return ready
 
+    def blocks(self) -> list[Block]:
+        """Return the blocks that wait for more rows, or for the end."""
+        return [*self._full, *self._waiting]
+
+    def copy(self) -> Batches:
+        """Return a copy that takes other blocks from now on."""
+        other = Batches(self.batch_size)
+        other._full, other._waiting = list(self._full), list(self._waiting)
+        return other
+
     def rest(self) -> list[Block]:
         """Return the last batches."""
         full, waiting = self._full, self._waiting

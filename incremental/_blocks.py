@@ -302,7 +302,9 @@ def _merge(columns: list[_Column]) -> tuple[dict[Key, GraphNode], list[list[Key]
             continue
         if isinstance(data, _Slices) or not is_lazy(data):
             parts = data if isinstance(data, _Slices) else [data]
-            keys[i] = [(f"{column.name}-in-memory", n) for n in range(len(parts))]
+            # A name of its own: on a cluster, others compute at the same time.
+            name = f"{column.name}-in-memory-{uuid.uuid4().hex}"
+            keys[i] = [(name, n) for n in range(len(parts))]
             graph.update((k, DataNode(k, part)) for k, part in zip(keys[i], parts, strict=True))
         elif isinstance(data, list):
             keys[i] = [item.key for item in data]

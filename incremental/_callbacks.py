@@ -36,6 +36,11 @@ class Task:
         listens = getattr(estimator, "_skl_callbacks", None)
         return cls(estimator, learner, context if listens else None, _data(X, y, rows))
 
+    @property
+    def listens(self) -> bool:
+        """Say whether anybody is told."""
+        return self._context is not None
+
     def begin(self, name: str, n_subtasks: int, X: Any, y: Any = None, rows: Any = None, **more):
         """Begin a task within this one."""
         if self._context is None:

@@ -129,6 +129,13 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     becomes the weights by the counts of the labels, found in the pass over y that finds the
     classes.  ``early_stopping=True`` and ``warm_start=True`` of the estimator are refused.
 
+    *Clusters.*  With a ``distributed.Client``, blocks are computed and learned on its workers, and
+    only models reach the client: after each window of `prefetch` blocks (None: two more than the
+    cluster has threads), or after each block if a callback listens.  Blocks of two windows are in
+    the cluster's memory, at most.  What a worker takes with it when it dies is repeated, two
+    windows at most; attributes of the estimator that are not part of the model, such as open files,
+    have to survive pickling.  Callbacks are shown each block as a list of one ``Delayed``.
+
     *Callbacks.*  ``set_callbacks`` takes scikit-learn's callbacks.  A fit has a task for each pass,
     and a pass one for each block; a hook that asks to stop after a block ends the pass, after a
     pass the fit.
@@ -351,6 +358,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             learner = _training.Learner(
                 model, seed, classes, whole, blocks.promise, self.batch_size
             )
+            learner.is_new = model is not self.__dict__.get("estimator_")
             planned = plan(blocks, runner)
             validation = None
             if stops_early:
@@ -395,7 +403,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _one_pass(self, learner, planned, runner, interrupt, pass_task) -> bool:
         learned = False
-        n_before = self.n_iter_ if self._model is learner.model else 0
+        n_before = 0 if learner.is_new else self.n_iter_
         try:
             with steps(
                 learner,
@@ -404,10 +412,11 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 prefetch=self.prefetch,
                 shuffle=self.shuffle,
                 seed=[learner.seed, n_before],
+                listening=pass_task.listens,
             ) as blocks:
                 for step in blocks:
                     block_task = pass_task.begin("block", 0, **step.data)
-                    interrupt.learning = True
+                    interrupt.learning = step.in_place
                     learned = step.learn() or learned
                     self._adopt(learner)
                     interrupt.learning = False
@@ -421,11 +430,14 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     def _adopt(self, learner) -> None:
         """Make the model that has learned something the model."""
         if learner.n_batches and self.__dict__.get("estimator_") is not learner.model:
-            self.estimator_ = learner.model
-            self._seed = learner.seed
-            self.n_iter_ = 0
-            for name in ("validation_scores_", "validation_n_samples_", "best_validation_score_"):
-                self.__dict__.pop(name, None)  # those of an earlier fit
+            self.estimator_ = learner.model  # another object, too, where a cluster has learned
+            if learner.is_new:
+                learner.is_new = False
+                self._seed = learner.seed
+                self.n_iter_ = 0
+                names = "validation_scores_", "validation_n_samples_", "best_validation_score_"
+                for name in names:
+                    self.__dict__.pop(name, None)  # those of an earlier fit
 
     def _check_rows(self, X, fit_params, rows) -> None:
         weight = fit_params.get("sample_weight")

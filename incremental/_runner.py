@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import multiprocessing.pool
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -44,6 +45,11 @@ class Runner:
     workers : int
         How many windows the pool computes at once.
 
+    Attributes
+    ----------
+    client : distributed.Client or None
+        Of the cluster that learns, too.
+
     Notes
     -----
     `stop` is looked at between two tasks, so that a consumer that goes away waits for one task of
@@ -54,6 +60,7 @@ class Runner:
         self.get = get
         self.pool = pool
         self.workers = workers
+        self.client: Any = None
         self._run = run
 
     def compute(
@@ -79,7 +86,7 @@ def open_runner(collections: list[Any]) -> Iterator[Runner]:
     No thread or process that it starts outlives the context; a pool from dask's configuration is
     used as it is and left alone.
     """
-    get = get_scheduler(collections=collections[:1]) or dask.get
+    get = _scheduler_of(collections)
     configured = dask.config.get("pool", None)
     workers = dask.config.get("num_workers", None) or CPU_COUNT
     if isinstance(configured, multiprocessing.pool.Pool):
@@ -98,9 +105,34 @@ def open_runner(collections: list[Any]) -> Iterator[Runner]:
         with _processes(configured, workers) as processes, _threads(workers) as pool:
             in_processes = partial(get, pool=processes, num_workers=workers)
             yield Runner(in_processes, partial(_execute_whole, in_processes), pool, workers)
+    elif collections and (client := _client_of(get)) is not None:
+        from incremental import _cluster  # needs distributed
+
+        with _cluster.open_runner(client) as runner:
+            yield runner
     else:
         with _threads(workers) as pool:
             yield Runner(get, partial(_execute_with, get), pool, workers)
+
+
+def _scheduler_of(collections: list[Any]) -> Callable:
+    try:
+        return get_scheduler(collections=collections[:1]) or dask.get
+    except RuntimeError as error:
+        if "asynchronous" not in str(error):
+            raise
+        raise RuntimeError(
+            "The active client must be one that waits. Got one that is asynchronous, in its event "
+            "loop; leave the loop with await asyncio.to_thread(model.fit, X, y), let a worker wait "
+            "with await client.submit(model.fit, X, y), or use Client(asynchronous=False)."
+        ) from error
+
+
+def _client_of(get: Callable) -> Any:
+    """Return the client of distributed that a scheduler is a method of."""
+    distributed = sys.modules.get("distributed")  # where it is not imported, there is no client
+    client = getattr(get, "__self__", None)
+    return client if distributed and isinstance(client, distributed.Client) else None
 
 
 @contextmanager

@@ -27,6 +27,9 @@ class Step:
         Learns it in place.
     """
 
+    #: Whether `learn` changes the model itself, so that it must not be interrupted.
+    in_place = True
+
     def __init__(self, number: int, data: dict[str, Any], learner: Learner):
         self.number = number
         self.data = data
@@ -64,6 +67,7 @@ def steps(
     prefetch: int | None = None,
     shuffle: bool = False,
     seed: Sequence[int] = (),
+    listening: bool = False,
 ) -> Iterator[Iterator[Step]]:
     """Yield the steps of one pass; when the context is left, nothing waits to be learned.
 
@@ -81,14 +85,24 @@ def steps(
         Learn the blocks, and the rows within each, in an order drawn from `seed`.
     seed : sequence of int, default=()
         Another one for each pass.
+    listening : bool, default=False
+        Whether the model and the data of each block are looked at.  On a cluster, the learner is
+        brought up to date after each block then, otherwise after each window.
 
     Raises
     ------
     BlockError
         If a block cannot be computed, after all blocks before it were handed over.
     """
+    names = planned.blocks.names
     if shuffle:
         planned = in_new_order(planned, learner.promise, seed)
+    if runner.client is not None:
+        from incremental import _cluster  # needs distributed
+
+        with _cluster.steps(learner, planned, names, runner, prefetch, listening) as found:
+            yield found
+        return
     number = -1
     with stream(planned, runner, prefetch=prefetch) as computed:
 

@@ -89,7 +89,7 @@ def plan(blocks: Blocks, runner: Runner) -> Plan:
     Values that depend on each other are computed one after the other, each in a pass of its own:
     in one graph the second would have to hold every source that it shares with the first.
     """
-    if getattr(runner, "client", None) is None:  # a cluster may know the tasks by these keys
+    if runner.client is None:  # a cluster may know the tasks by these keys
         graph = {key: presorted(task) for key, task in blocks.graph.items()}
         blocks = replace(blocks, graph=graph)
     shared: set[Key] = set()
@@ -154,6 +154,12 @@ def stream(
     When the context is left, however it is left, waiting work is cancelled and running work ends
     with its current task.
     """
+    if runner.client is not None:
+        from incremental import _cluster  # needs distributed
+
+        with _cluster.stream(planned, runner, prefetch=prefetch) as computed:
+            yield computed
+        return
     blocks = planned.blocks
     watch = (
         Watch(cull(blocks.graph, [k for b in blocks.keys for k in b])) if Callback.active else None

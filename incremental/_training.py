@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import signal
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from dask.sizeof import sizeof
 
 from incremental._batches import Batches, Block, _num_samples, n_rows
 from incremental._labels import check_labels
@@ -50,6 +52,10 @@ class Learner:
         self.promise = promise
         self.n_batches = 0
         self.n_rows = 0
+        #: Whether the model is not yet that of the estimator that trains it.
+        self.is_new = True
+        #: The numbers of the blocks that wait until there are more rows.
+        self.waiting: list[int] = []
         self._batches = Batches(batch_size)
         if classes is not None:
             self.params["classes"] = classes
@@ -76,11 +82,31 @@ class Learner:
             check_labels(block.get("y"), self.classes, number)
         self._learn_batches(number, self._batches.add(block))
         self.n_rows += n
+        waiting = [*self.waiting, number]
+        self.waiting = waiting[len(waiting) - len(self.blocks_waiting()) :]
         return True
 
     def finish(self, number: int) -> None:
         """Learn what waits for more rows, up to the block before `number`."""
+        self.waiting = []
         self._learn_batches(number - 1, self._batches.rest())
+
+    def blocks_waiting(self) -> list[Block]:
+        """Return the blocks that wait until there are more rows."""
+        return self._batches.blocks()
+
+    def copy(self) -> Learner:
+        """Return a learner that shares nothing with this one but data and what never changes."""
+        other = copy.copy(self)
+        other.model = copy.deepcopy(self.model)
+        other._batches = self._batches.copy()
+        return other
+
+    def __sizeof__(self) -> int:
+        # dask weighs with it where to learn: to move the model or to move the block.
+        return object.__sizeof__(self) + sizeof(
+            [getattr(self.model, "__dict__", {}), *self.blocks_waiting()]
+        )
 
     def _learn_batches(self, number: int, batches: list[Block]) -> None:
         for batch in batches:

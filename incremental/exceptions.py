@@ -34,6 +34,16 @@ class BlockError(RuntimeError):
     def __str__(self) -> str:
         return self.args[0]
 
+    def __reduce__(self):
+        # Between processes, an exception would lose its cause.
+        return _with_cause, (type(self), self.args, self.__cause__)
+
+
+def _with_cause(kind: type[BlockError], args: tuple, cause: BaseException | None) -> BlockError:
+    error = kind(*args)
+    error.__cause__ = cause
+    return error
+
 
 def describe(error: BaseException) -> str:
     """Return the type and the text of an error in one line."""

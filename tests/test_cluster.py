@@ -1,35 +1,486 @@
-"""With a client, the same code gives the same model."""
+"""On a cluster of three real processes, the model is that of the loop, whatever dies."""
 
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import threading
+import time
+from collections import Counter
+
+import dask
 import dask.array as da
+import joblib
+import numpy as np
 import pytest
-from sklearn.linear_model import SGDClassifier
+from dask.delayed import Delayed
+from sklearn.base import BaseEstimator
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.decomposition import IncrementalPCA
+from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import StandardScaler
 
-from incremental import Incremental
+from incremental import BlockError, Incremental
 
 from .conftest import in_blocks, loop, same_state
 
 distributed = pytest.importorskip("distributed")
 
+TASKS = ("partial_fit", "checkpoint", "start", "anchor", "block")
+
+
+def start_cluster(**options):
+    return distributed.LocalCluster(
+        n_workers=3, threads_per_worker=1, processes=True, dashboard_address=":0", **options
+    )
+
 
 @pytest.fixture(scope="module")
 def client():
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    with start_cluster() as cluster, distributed.Client(cluster) as client:
         yield client
 
 
-def test_the_model_is_that_of_the_loop(client):
-    X = da.random.default_rng(0).random((200, 4), chunks=(20, 4))
-    y = (X[:, 0] > X[:, 1]).astype(int)
+@pytest.fixture
+def clean(client):
+    """The client of three workers; what a test has put on the cluster is gone when it ends."""
+    client.wait_for_workers(3)
+    yield client
+    deadline = time.monotonic() + 20
+    while left := client.run_on_scheduler(
+        lambda dask_scheduler: list(map(str, dask_scheduler.tasks))
+    ):
+        assert time.monotonic() < deadline, left
+        gc.collect()  # what refers to itself may hold persisted data
+        time.sleep(0.1)
+
+
+class Log:
+    """A file that processes write lines to, whoever of them dies."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def add(self, line):
+        with open(self.path, "a") as file:
+            file.write(f"{line} {os.getpid()}\n")
+
+    def lines(self):
+        try:
+            with open(self.path) as file:
+                return [tuple(map(float, line.split())) for line in file]
+        except FileNotFoundError:
+            return []
+
+    def wait_for(self, n):
+        while len(lines := self.lines()) < n:
+            time.sleep(0.005)
+        return lines
+
+
+@pytest.fixture
+def log(tmp_path):
+    return Log(tmp_path / "log")
+
+
+class Traced(BaseEstimator):
+    """Depends on the order of blocks; logs each block that it learns, and where."""
+
+    def __init__(self, log=None, seconds=0.0, fail_once_at=None):
+        self.log = log
+        self.seconds = seconds
+        self.fail_once_at = fail_once_at
+
+    def partial_fit(self, X, y=None):
+        first = float(X[0, 0])
+        self.total_ = 0.9 * getattr(self, "total_", 0.0) + X.sum()
+        if self.log is not None:
+            again = first in [line[0] for line in self.log.lines()]
+            self.log.add(first)
+            if first == self.fail_once_at and not again:
+                raise OSError("half-way through updating the model")
+        self.n_seen_ = getattr(self, "n_seen_", 0) + len(X)
+        time.sleep(self.seconds)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.total_)
+
+
+def numbered(n_blocks, n_rows=5):
+    """Return blocks whose first value is their number, and their values."""
+    X = np.random.default_rng(0).random((n_blocks * n_rows, 3))
+    X[::n_rows, 0] = np.arange(n_blocks)
+    blocks = [X[i * n_rows : (i + 1) * n_rows] for i in range(n_blocks)]
+    lazy = [
+        da.from_delayed(dask.delayed(load)(i, block), block.shape, float)
+        for i, block in enumerate(blocks)
+    ]
+    return da.concatenate(lazy), blocks
+
+
+def load(i, values):
+    return values
+
+
+def classification(n_blocks=12, n_rows=20):
+    X = da.random.default_rng(0).random((n_blocks * n_rows, 4), chunks=(n_rows, 4))
+    return X, (X[:, 0] > X[:, 1]).astype(int)
+
+
+def test_the_model_is_that_of_the_loop(clean):
+    X, y = classification()
+    expected = loop(SGDClassifier(random_state=0), in_blocks(X, y), classes=[0, 1])
+    model = Incremental(SGDClassifier(random_state=0)).fit(X, y)
+    assert same_state(model.estimator_, expected)
+    assert model.n_iter_ == 1
+    np.testing.assert_array_equal(model.predict(X).compute(), expected.predict(X.compute()))
+    assert model.score(X, y) == expected.score(X.compute(), y.compute())
+
+
+def test_persisted_data_are_learned_from_where_they_lie(clean):
+    X, y = classification()
     X, y = (X - X.mean(0)).persist(), y.persist()
     distributed.wait([X, y])
-    for data in ((X, y), (X - X.mean(0), y)):
-        model = Incremental(SGDClassifier(random_state=0)).fit(*data)
-        expected = loop(SGDClassifier(random_state=0), in_blocks(*data), classes=[0, 1])
+    model = Incremental(SGDClassifier(random_state=0)).fit(X, y)
+    expected = loop(SGDClassifier(random_state=0), in_blocks(X, y), classes=[0, 1])
+    assert same_state(model.estimator_, expected)
+    del X, y
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda X: da.overlap.overlap(X, depth={0: 2}, boundary="reflect"),
+        lambda X: X.rechunk((60, 2)),
+        lambda X: (X - X.mean(0)) / X.std(0),
+        lambda X: X.rechunk((7, 4)),
+    ],
+    ids=["halo", "rechunked columns", "lazy scaler", "odd chunks"],
+)
+def test_shared_values_are_those_of_the_loop(clean, change):
+    X = change(da.random.default_rng(0).random((240, 4), chunks=(20, 4)))
+    y = X[:, 0] + X[:, 1]
+    model = Incremental(SGDRegressor(random_state=0)).fit(X, y)
+    X = X.rechunk({1: -1})
+    assert same_state(model.estimator_, loop(SGDRegressor(random_state=0), in_blocks(X, y)))
+
+
+def test_in_memory_y_weights_and_batches_are_those_of_the_loop(clean):
+    X, y = classification()
+    y = y.compute()
+    weight = np.random.default_rng(1).random(len(y))
+    model = Incremental(SGDClassifier(random_state=0), batch_size=8, max_iter=2)
+    model.fit(X, y, sample_weight=weight)
+    with dask.config.set(scheduler="synchronous"):
+        expected = Incremental(SGDClassifier(random_state=0), batch_size=8, max_iter=2)
+        expected.fit(X, y, sample_weight=weight)
+    assert same_state(model.estimator_, expected.estimator_)
+    assert model.n_iter_ == 2
+
+
+@pytest.mark.parametrize("batch_size", [None, 150])
+def test_passes_in_another_order_are_those_of_one_process(clean, batch_size):
+    X, y = classification()
+    options = {"max_iter": 3, "shuffle": True, "random_state": 0, "batch_size": batch_size}
+    model = Incremental(SGDClassifier(), **options).fit(X, y).partial_fit(X, y)
+    with dask.config.set(scheduler="synchronous"):
+        expected = Incremental(SGDClassifier(), **options).fit(X, y).partial_fit(X, y)
+    assert same_state(model.estimator_, expected.estimator_)
+    assert model.n_iter_ == expected.n_iter_ == 4
+
+
+def test_frames_and_bags_are_learned(clean):
+    dd = pytest.importorskip("dask.dataframe")
+    import pandas as pd
+    from dask.bag import from_sequence
+    from sklearn.feature_extraction.text import HashingVectorizer
+    from sklearn.pipeline import make_pipeline
+
+    frame = pd.DataFrame(np.random.default_rng(0).random((60, 3)), columns=list("abc"))
+    lazy = dd.from_pandas(frame, npartitions=6)
+    model = Incremental(StandardScaler()).fit(lazy[["a", "b"]] + 1)
+    parts = [(lazy.partitions[i][["a", "b"]] + 1).compute() for i in range(6)]
+    expected = loop(StandardScaler(), [(part,) for part in parts])
+    assert same_state(model.estimator_, expected)
+    lengths = from_sequence(range(12), npartitions=3).map(lambda i: [float(i), 1.0])
+    model = Incremental(MiniBatchKMeans(2, random_state=0)).fit(lengths)
+    expected = loop(
+        MiniBatchKMeans(2, random_state=0),
+        [([[float(i), 1.0] for i in range(s, s + 4)],) for s in (0, 4, 8)],
+    )
+    assert same_state(model.estimator_, expected)
+    assert make_pipeline(HashingVectorizer(n_features=8)) is not None
+
+
+def test_no_block_changes_for_others(clean):
+    X = da.random.default_rng(0).random((60, 4), chunks=(20, 4)).persist()
+    before = X.compute()
+    Incremental(IncrementalPCA(2, copy=False)).fit(X)
+    np.testing.assert_array_equal(X.compute(), before)
+    del X
+
+
+def test_callbacks_see_each_model_and_may_stop(clean):
+    X, blocks = numbered(12)
+    seen = []
+
+    class Watching:
+        def setup(self, estimator, context): ...
+
+        def teardown(self, estimator, context): ...
+
+        def on_fit_task_begin(self, estimator, context, *, X=None):
+            if context.task_name == "block":
+                assert isinstance(X[0], Delayed)
+
+        def on_fit_task_end(self, estimator, context, *, X=None, fitted_estimator=None):
+            if context.task_name == "block":
+                seen.append(fitted_estimator.total_)
+                return len(seen) == 7 and (X[0].compute() == blocks[6]).all()
+
+    model = Incremental(Traced()).set_callbacks(Watching()).fit(X)
+    reference, expected = Traced(), []
+    for block in blocks[:7]:
+        expected.append(reference.partial_fit(block).total_)
+    assert seen == expected
+    assert model.total_ == expected[-1]
+
+
+def test_the_cluster_is_clean_after_ctrl_c(clean, log):
+    X, blocks = numbered(40)
+
+    def press():
+        log.wait_for(8)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    pressing = threading.Thread(target=press)
+    pressing.start()
+    model = Incremental(Traced(log, seconds=0.2))
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+        pressing.join()
+    n_learned = model.n_seen_ // 5
+    assert 0 < n_learned < 40
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks[:n_learned]]).total_
+
+
+@pytest.mark.parametrize("batch_size", [None, 12])
+def test_a_block_that_fails_is_named_and_those_before_it_are_learned(clean, batch_size):
+    X, _ = numbered(12)
+
+    def broken(block, block_info=None):
+        if block_info[0]["chunk-location"][0] == 8:
+            raise OSError("disk 8 is gone")
+        return block
+
+    model = Incremental(Traced(), batch_size=batch_size)
+    with pytest.raises(BlockError, match="Block 8 could not be computed: OSError: disk 8") as info:
+        model.fit(X.map_blocks(broken, meta=np.empty((0, 3))))
+    assert info.value.block == 8
+    assert isinstance(info.value.__cause__, OSError)
+    assert model.n_seen_ == 40
+    with dask.config.set(scheduler="synchronous"):
+        expected = Incremental(Traced(), batch_size=batch_size).fit(X[:40])
+    assert model.total_ == expected.total_
+
+
+def test_a_block_that_is_refused_is_named(clean, log):
+    X, _ = numbered(12)
+    model = Incremental(Traced(log, fail_once_at=7.0))
+    with pytest.raises(BlockError, match="Block 7 .* could not be learned by Traced") as info:
+        model.fit(X)
+    assert isinstance(info.value.__cause__, OSError)
+    assert model.n_seen_ == 35
+    model.estimator_.fail_once_at = None
+    X, _ = numbered(12)
+    model.partial_fit(X[35:])
+    assert model.n_seen_ == 60
+
+
+def test_a_retried_step_starts_from_the_model_before_it(clean, log):
+    X, blocks = numbered(12)
+    with dask.annotate(retries=3):
+        model = Incremental(Traced(log, fail_once_at=7.0)).fit(X)
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
+    assert Counter(first for first, _ in log.lines())[7.0] == 2
+
+
+def test_y_alone_is_read_for_the_classes_however_many_blocks(clean):
+    X, y = classification(n_blocks=100, n_rows=2)
+    model = Incremental(SGDClassifier(random_state=0)).fit(X, y)
+    assert model.classes_.tolist() == [0, 1]
+
+
+def test_a_task_may_fit(clean):
+    X, y = classification()
+    expected = loop(SGDClassifier(random_state=0), in_blocks(X, y), classes=[0, 1])
+    futures = [
+        clean.submit(Incremental(SGDClassifier(random_state=0)).fit, X, y, pure=False)
+        for _ in range(4)  # more than there are threads
+    ]
+    for model in clean.gather(futures):
         assert same_state(model.estimator_, expected)
-    assert model.predict(X).compute().shape == (200,)
-    assert model.score(X, y) == expected.score(X.compute(), y.compute())
+    del futures, model
+
+
+def test_a_search_through_joblib_is_that_of_one_process(clean):
+    X, y = classification(n_blocks=6)
+    search = GridSearchCV(
+        Incremental(SGDClassifier(random_state=0), classes=[0, 1]),
+        {"estimator__alpha": [1e-4, 1e-2]},
+        cv=2,
+    )
+    y = y.compute()
+    with joblib.parallel_config("dask"):
+        search.fit(X, y)
+    found = search.cv_results_["mean_test_score"]
+    with dask.config.set(scheduler="synchronous"):
+        search.fit(X, y)
+    np.testing.assert_array_equal(found, search.cv_results_["mean_test_score"])
+
+
+def test_an_asynchronous_client_is_refused_in_its_loop_and_works_outside():
+    X, y = classification(n_blocks=3)
+    expected = loop(SGDClassifier(random_state=0), in_blocks(X, y), classes=[0, 1])
+    model = Incremental(SGDClassifier(random_state=0))
+
+    async def run():
+        async with (
+            distributed.LocalCluster(
+                n_workers=1, processes=False, dashboard_address=":0", asynchronous=True
+            ) as cluster,
+            distributed.Client(cluster, asynchronous=True) as client,
+        ):
+            with pytest.raises(RuntimeError, match="asyncio.to_thread"):
+                model.fit(X, y)
+            await asyncio.to_thread(model.fit, X, y)
+            return await client.submit(Incremental(SGDClassifier(random_state=0)).fit, X, y)
+
+    other = asyncio.run(run())
+    assert same_state(model.estimator_, expected)
+    assert same_state(other.estimator_, expected)
+
+
+def test_the_model_is_sent_once_to_each_worker(clean, log):
+    X, _ = numbered(30)
+    model = Incremental(Counted(log)).fit(X)
+    lazy = model.predict(X)  # copies the model in this process
+    n_before = len(log.lines())
+    lazy.compute()
+    arrivals = [pid for _, pid in log.lines()[n_before:] if pid != os.getpid()]
+    assert len(arrivals) == len(set(arrivals)) <= 3
+
+
+class Counted(Traced):
+    """Logs each time that it arrives in a process."""
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.log.add(0)
+
+    def partial_fit(self, X, y=None):
+        self.total_ = 0.0
+        return self
+
+
+def test_no_block_passes_through_the_client(clean):
+    X, _ = classification(n_blocks=20, n_rows=20_000)
+    received = traffic()
+    model = Incremental(StandardScaler()).fit(X)
+    assert model.n_samples_seen_ == 400_000
+    assert traffic() - received < 0.01 * X.nbytes
+
+
+def traffic():
+    """Return the bytes that this process has read from its sockets and files."""
+    with open("/proc/self/io") as file:
+        return int(file.readline().split()[1])
+
+
+def test_a_worker_that_dies_costs_two_windows(clean, log):
+    X, blocks = numbered(60)
+    killed = []
+
+    def kill():
+        for at in (12, 28, 47):
+            while not (lines := log.lines()) or lines[-1][0] < at:
+                time.sleep(0.005)
+            os.kill(int(lines[-1][1]), signal.SIGKILL)  # the one that has the model
+            killed.append(at)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    model = Incremental(Traced(log, seconds=0.03), prefetch=5).fit(X)
+    assert killed == [12, 28, 47]
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
+    assert model.n_seen_ == 300
+    repeated = len(log.lines()) - 60
+    assert repeated <= 3 * 2 * 5, repeated
+
+
+def test_rows_that_wait_are_not_lost_with_their_worker(clean, log):
+    X, _ = numbered(40)
+
+    def kill():
+        os.kill(int(log.wait_for(1)[-1][1]), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    model = Incremental(Traced(log, seconds=0.1), prefetch=3, batch_size=47).fit(X)
+    with dask.config.set(scheduler="synchronous"):
+        expected = Incremental(Traced(), batch_size=47).fit(X)
+    assert model.total_ == expected.total_
+    assert model.n_seen_ == 200
+
+
+def test_a_worker_may_retire_while_it_learns(clean, log):
+    X, blocks = numbered(20)
+    workers = {pid: worker for worker, pid in clean.run(os.getpid).items()}
+
+    def retire():
+        pid = log.wait_for(8)[-1][1]
+        clean.retire_workers([workers[int(pid)]])
+
+    retiring = threading.Thread(target=retire)
+    retiring.start()
+    model = Incremental(Traced(log, seconds=0.1)).fit(X)
+    retiring.join()
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
+    assert Counter(first for first, _ in log.lines()).most_common(1)[0][1] <= 2
+
+
+def test_a_block_that_kills_its_worker_is_given_up():
+    X, _ = numbered(8)
+
+    def deadly(block, block_info=None):
+        if block_info[0]["chunk-location"][0] == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return block
+
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        start_cluster() as cluster,
+        distributed.Client(cluster),
+    ):
+        model = Incremental(Traced())
+        with pytest.raises(BlockError, match="Block 5"):
+            model.fit(X.map_blocks(deadly, meta=np.empty((0, 3))))
+        assert model.n_seen_ == 25
+
+
+def test_a_secured_cluster_works_unchanged():
+    pytest.importorskip("cryptography")
+    X, y = classification(n_blocks=4)
+    security = distributed.Security.temporary()
+    with (
+        start_cluster(security=security) as cluster,
+        distributed.Client(cluster, security=security) as client,
+    ):
+        assert client.scheduler.address.startswith("tls://")
+        model = Incremental(SGDClassifier(random_state=0)).fit(X, y)
+    expected = loop(SGDClassifier(random_state=0), in_blocks(X, y), classes=[0, 1])
+    assert same_state(model.estimator_, expected)

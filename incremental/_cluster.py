@@ -1,0 +1,780 @@
+"""Training on a cluster: blocks are computed and learned on the workers.
+
+A pass is a chain of tasks, one ``partial_fit`` for each block, submitted a few blocks ahead of the
+one being learned.  dask's scheduler decides where each runs; the client hears when it is done, and
+gets a copy of the model at the end of each window, a checkpoint.
+
+Checkpoints cut the chain.  The first task of a window hangs on an anchor, a value without origin:
+when it is released, the scheduler forgets how the window came about.  Otherwise it would keep every
+task of the pass, and repeat them all for a model that was lost.  If a worker takes with it what
+cannot be computed again, the scheduler cancels what depends on it, and the client starts another
+chain from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from copy import copy, deepcopy
+from functools import partial
+from operator import getitem
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+import dask
+import distributed
+from dask.delayed import Delayed
+from dask.sizeof import sizeof
+from dask.task_spec import Alias, DataNode, GraphNode, Task, TaskRef
+
+from incremental._batches import Block, n_rows
+from incremental._runner import Runner
+from incremental._steps import Step
+from incremental._stream import Plan
+from incremental._training import Learner
+from incremental._windows import Key, Window, cull
+from incremental.exceptions import BlockError, describe
+
+Graph = dict[Key, GraphNode]
+OnSubmit = Callable[[distributed.Future], Any]
+
+#: Values in memory of more bytes go straight to the workers, not with the graph.
+LARGE = 1_000_000
+
+#: So many anchors are sent at once.
+N_ANCHORS = 16
+
+
+class ClusterRunner(Runner):
+    """Computes on the workers of a client."""
+
+    def __init__(self, client: distributed.Client):
+        super().__init__(client.get, client.get, None, 1)
+        self.client = client
+
+    def prefetch(self, given: int | None) -> int:
+        """Return how many blocks are computed ahead: what is given, or what keeps all busy."""
+        return sum(self.client.nthreads().values()) + 2 if given is None else given
+
+
+@contextmanager
+def open_runner(client: distributed.Client) -> Iterator[ClusterRunner]:
+    """Yield a runner; within a task, let another one have its thread meanwhile."""
+    with ExitStack() as stack:
+        try:
+            distributed.get_worker()
+        except ValueError:  # not within a task
+            pass
+        else:
+            stack.enter_context(distributed.worker_client())
+        yield ClusterRunner(client)
+
+
+class Lost(Exception):
+    """The cluster has lost what it cannot compute again."""
+
+
+class Failed(Exception):
+    """A block could not be computed or learned."""
+
+    def __init__(self, position: int, error: BaseException):
+        super().__init__(position, error)
+        self.position = position
+        self.error = error
+
+    def as_block_error(self, number: int) -> BlockError:
+        """Return what is raised for the block of this number."""
+        if isinstance(self.error, BlockError):
+            return self.error
+        error = BlockError(f"Block {number} could not be computed: {describe(self.error)}", number)
+        error.__cause__ = self.error
+        return error
+
+
+class _Losses:
+    """Counts losses without progress, so that a block that kills its workers is given up."""
+
+    def __init__(self):
+        self._n_times = self._furthest = 0
+
+    def limit(self, limit: int) -> int:
+        """Return how many blocks to have under way at once from now on."""
+        return limit if self._n_times < 2 else 1
+
+    def add(self, position: int) -> None:
+        """Take note of a loss after all blocks before `position` were done."""
+        self._n_times = 1 if position > self._furthest else self._n_times + 1
+        self._furthest = max(position, self._furthest)
+        # Those that dask allows each task, and one to find out which block it is.
+        if self._n_times > 1 + dask.config.get("distributed.scheduler.allowed-failures", 3):
+            raise Failed(
+                position,
+                RuntimeError(
+                    f"{self._n_times} times in a row, the cluster lost its worker, or values that "
+                    "are not computed from anything (scattered, or persisted by a client that has "
+                    "gone)"
+                ),
+            )
+
+
+class _Feed:
+    """Submits windows while they have room on the cluster, and a task for each of their blocks.
+
+    All keys are new: another computation may have cut the same graph differently, and what is left
+    of a lost attempt may still run.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Where they are computed.
+    planned : Plan
+        The blocks and their windows.
+    limit : int
+        So many blocks are under way at once.
+    start, stop : int
+        The first position, and the one behind the last.
+    """
+
+    def __init__(
+        self, client: distributed.Client, planned: Plan, limit: int, start: int, stop: int
+    ):
+        self.client = client
+        self.blocks = planned.blocks
+        self.start, self.stop = start, stop
+        self.token = uuid.uuid4().hex
+        self.n_done = start
+        #: What the tasks of the blocks return.
+        self.futures: dict[int, distributed.Future] = {}
+        self._limit = limit
+        self._n_submitted = start
+        self._events: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._finished: set[int] = set()
+        self._failed: set[int] = set()
+        self._waiting = deque(_needed(planned.windows, start, stop))
+        self._under_way: deque[Window] = deque()
+        self._users = Counter(
+            lender for window in self._waiting for lender in set(window.inputs.values())
+        )
+        self._shared: set[Key] = set()
+        self._held: dict[Any, list[distributed.Future]] = {}
+
+    def add(self, graph: Graph, position: int) -> dict[Key, OnSubmit]:
+        """Add the task of a block; return keys to submit, and what to do with their futures."""
+        raise NotImplementedError
+
+    def open(self) -> None:
+        """Publish what several windows share, and start."""
+        if not self.client.nthreads():  # a cluster grows for tasks, not for data
+            self.client.submit(int, pure=False).result()
+        uses = Counter(
+            key
+            for window in self._waiting
+            for key, task in window.tasks.items()
+            if isinstance(task, DataNode)
+        )
+        shared: Graph = {
+            self.name(key): self.blocks.graph[key].substitute({}, key=self.name(key))
+            for key, n in uses.items()
+            if n > 1
+        }
+        self._shared = set(shared)
+        self._send_large(self, shared)
+        self._submit(shared, dict.fromkeys(shared, partial(self._hold, self)))
+        self.fill()
+
+    def name(self, key: Key) -> Key:
+        """Return what a key of the plan is called on the cluster."""
+        graph = self.blocks.graph
+        while isinstance(task := graph.get(key), Alias):
+            key = task.target
+        if task is None:  # a persisted value, which is there already
+            return key
+        if isinstance(key, tuple):
+            return (f"{key[0]}-{self.token}", *key[1:])
+        return f"{key}-{self.token}"
+
+    def fill(self) -> None:
+        """Submit windows while there is room for them."""
+        graph: Graph = {}
+        wanted: dict[Key, OnSubmit] = {}
+        first = self._n_submitted
+        while self._waiting and self._has_room():
+            window = self._waiting.popleft()
+            tasks: Graph = {}
+            for key, task in window.tasks.items():
+                name = self.name(key)
+                if not isinstance(task, Alias) and name not in self._shared:
+                    subs = {d: self.name(d) for d in task.dependencies}
+                    tasks[name] = task.substitute(subs, key=name)
+            self._send_large(window, tasks)
+            graph.update(tasks)
+            if window.blocks:
+                self._under_way.append(window)
+                self._n_submitted = min(window.blocks.stop, self.stop)
+            else:
+                hold = partial(self._hold, window)
+                wanted.update(dict.fromkeys(map(self.name, window.outputs), hold))
+        for position in range(first, self._n_submitted):
+            wanted.update(self.add(graph, position))
+        self._submit(graph, wanted)
+
+    def _submit(self, graph: Graph, wanted: dict[Key, OnSubmit]) -> None:
+        if not wanted:
+            return
+        # No timeout, so that each submission has precedence over all later ones.
+        futures = self.client.get(graph, list(wanted), sync=False, fifo_timeout="0s")
+        for future, on_submit in zip(futures, wanted.values(), strict=True):
+            on_submit(future)
+
+    def _watch(self, position: int, future: distributed.Future) -> None:
+        """Have an event when the task of a block is done."""
+        self.futures[position] = future
+        events = self._events
+        future.add_done_callback(lambda future: events.put(partial(self._done, position, future)))
+
+    def _send_large(self, holder: Any, tasks: Graph) -> None:
+        values = {k: t.value for k, t in tasks.items() if isinstance(t, DataNode)}
+        if values and sum(map(sizeof, values.values())) > LARGE:
+            for future in self.client.scatter(values).values():
+                self._hold(holder, future)
+            for key in values:
+                del tasks[key]
+
+    def _has_room(self) -> bool:
+        window = self._next()
+        size = min(window.blocks.stop, self.stop) - max(window.blocks.start, self.start)
+        n_under_way = self._n_submitted - self.n_done
+        return n_under_way == 0 or n_under_way + size <= self._limit
+
+    def _next(self) -> Window:
+        return next(window for window in self._waiting if window.blocks)
+
+    def process(self) -> None:
+        """Wait for the next event.
+
+        Raises
+        ------
+        Failed
+            If it is the turn of a block that failed.
+        Lost
+            If something cannot be computed any more.
+        """
+        if self.n_done in self._failed:
+            future = self.futures[self.n_done]
+            error = future.exception()
+            # One of several that were under way has killed its worker; which one shows alone.
+            blamed = isinstance(error, distributed.KilledWorker) and self._limit > 1
+            if future.status == "cancelled" or blamed:
+                raise Lost
+            raise Failed(self.n_done, error)
+        self._events.get()()
+
+    def process_all(self) -> None:
+        """Take note of all that has happened since."""
+        while not self._events.empty():
+            self._events.get()()
+
+    def _done(self, position: int, future: distributed.Future) -> None:
+        if future.status == "cancelled":
+            raise Lost
+        (self._failed if future.status == "error" else self._finished).add(position)
+        while self.n_done in self._finished:
+            self._finished.remove(self.n_done)
+            self.n_done += 1
+        while self._under_way and self._under_way[0].blocks.stop <= self.n_done:
+            self._let_go(self._under_way.popleft())
+        self.fill()
+
+    def _hold(self, holder: Any, future: distributed.Future) -> None:
+        self._held.setdefault(holder, []).append(future)
+
+    def _let_go(self, holder: Any) -> None:
+        _release(self._held.pop(holder, ()))
+        for lender in set(holder.inputs.values()) if isinstance(holder, Window) else ():
+            self._users[lender] -= 1
+            if not self._users[lender]:
+                self._let_go(lender)
+
+    def close(self) -> None:
+        """Let go of everything; a task that runs ends, and is forgotten."""
+        for futures in [self.futures.values(), *self._held.values()]:
+            _release(futures)
+        self.futures.clear()
+        self._held.clear()
+
+
+def _release(futures: Iterable[distributed.Future]) -> None:
+    for future in futures:
+        future.release()
+
+
+def _needed(planned: Sequence[Window], start: int, stop: int) -> list[Window]:
+    """Return the windows that the blocks from `start` to `stop` are computed from."""
+    found: set[Window] = set()
+    stack = [w for w in planned if w.blocks and w.blocks.stop > start and w.blocks.start < stop]
+    while stack:
+        window = stack.pop()
+        if window not in found:
+            found.add(window)
+            stack.extend(window.inputs.values())
+    return [window for window in planned if window in found]
+
+
+# Values of blocks
+
+
+class _Gathering(_Feed):
+    """The values of each block, to be gathered."""
+
+    def add(self, graph: Graph, position: int) -> dict[Key, OnSubmit]:
+        key = (f"block-{self.token}", position)
+        values = [TaskRef(self.name(value)) for value in self.blocks.keys[position]]
+        graph[key] = Task(key, _together, *values)
+        return {key: partial(self._watch, position)}
+
+    def gather(self, positions: range) -> list[tuple[Any, ...]]:
+        """Return the values of blocks that are done."""
+        futures = [self.futures.pop(position) for position in positions]
+        try:
+            return self.client.gather(futures)
+        except Exception:
+            if any(future.status == "cancelled" for future in futures):
+                raise Lost from None
+            raise
+        finally:
+            _release(futures)
+
+
+def _together(*values: Any) -> tuple[Any, ...]:
+    return values
+
+
+@contextmanager
+def stream(
+    planned: Plan,
+    runner: ClusterRunner,
+    *,
+    prefetch: int | None = None,
+) -> Iterator[Iterator[tuple[int, Block]]]:
+    """Yield an iterator over the computed blocks, as :func:`incremental._stream.stream` does.
+
+    They come to the client, so that this is for what is small: labels, parts of scores.
+    """
+    numbers = planned.blocks.numbers
+    limit = _limit(runner.prefetch(prefetch))
+    feed: _Gathering | None = None
+
+    def hand_over() -> Iterator[tuple[int, Block]]:
+        nonlocal feed
+        position, losses = 0, _Losses()
+        while position < len(numbers):
+            try:
+                if feed is None:
+                    room = losses.limit(limit)
+                    feed = _Gathering(runner.client, planned, room, position, len(numbers))
+                    feed.open()
+                while feed.n_done <= position:
+                    feed.process()
+                feed.process_all()
+                gathered = feed.gather(range(position, feed.n_done))
+            except Lost:
+                feed.close()
+                feed = None
+                losses.add(position)
+                continue
+            except Failed as failed:
+                error = failed.as_block_error(numbers[failed.position])
+                raise error from error.__cause__
+            for values in gathered:
+                yield numbers[position], dict(zip(planned.blocks.names, values, strict=True))
+                position += 1
+
+    try:
+        yield hand_over()
+    finally:
+        if feed is not None:
+            feed.close()
+
+
+def _limit(prefetch: int) -> int:
+    return prefetch + 1 if prefetch else 1
+
+
+# Training
+
+
+class Checkpoint(NamedTuple):
+    """What it takes to go on: a learner without the rows that wait in it."""
+
+    model: Any
+    n_batches: int
+    n_rows: int
+    #: The numbers of the blocks that wait for more rows, and how many rows they have.
+    waiting: list[int]
+    n_waiting: int
+
+
+def _learn(
+    learner: Learner, number: int, names: tuple[str, ...] | None, *values: Any, anchor: None = None
+) -> Learner:
+    """Return a copy of `learner` that has learned a block: others may see the original."""
+    learner = learner.copy()
+    if _changes_data(learner.model):
+        values = deepcopy(values)
+    block = values[0] if names is None else dict(zip(names, values, strict=True))
+    learner.learn(number, block)
+    return learner
+
+
+def _changes_data(model: Any) -> bool:
+    """Say whether an estimator was asked not to copy what it is given."""
+    params = model.get_params() if hasattr(model, "get_params") else {}
+    return any(value is False for name, value in params.items() if "copy" in name)
+
+
+def _checkpoint(learner: Learner, finish: int | None = None) -> Checkpoint:
+    """Return a checkpoint; with `finish` after the rows that wait were learned, too."""
+    if finish is not None:
+        learner = learner.copy()
+        learner.finish(finish)
+    n_waiting = sum(map(n_rows, learner.blocks_waiting()))
+    return Checkpoint(learner.model, learner.n_batches, learner.n_rows, learner.waiting, n_waiting)
+
+
+class _Chain(_Feed):
+    """Steps of training, each from the learner that the one before it returns."""
+
+    def __init__(self, training: _Pass, limit: int):
+        super().__init__(training.client, training.planned, limit, training.resume, training.stop)
+        self._training = training
+        name = type(training.learner.model).__name__
+        self._step = f"partial_fit-{name}-{self.token}"
+        self._keep = f"checkpoint-{name}-{self.token}"
+        self._last: Key = f"start-{name}-{self.token}"
+        self._anchors: list[distributed.Future] = []
+        self._fetcher = ThreadPoolExecutor(1, thread_name_prefix="incremental-checkpoint")
+        self._forgotten = self.start
+
+    def add(self, graph: Graph, position: int) -> dict[Key, OnSubmit]:
+        training = self._training
+        window = training.window_of[position]
+        options = {}
+        if position == self.start or window != training.window_of[position - 1]:
+            options["anchor"] = TaskRef(self._next_anchor(window))
+        if position == self.start:
+            start: Graph = {self._last: DataNode(self._last, training.starting())}
+            self._send_large(window, start)
+            graph.update(start)
+        key = (self._step, position)
+        graph[key] = Task(
+            key,
+            _learn,
+            TaskRef(self._last),
+            training.numbers[position],
+            None if training.shuffled else training.names,
+            *(TaskRef(self.name(value)) for value in self.blocks.keys[position]),
+            **options,
+        )
+        self._last = key
+        wanted: dict[Key, OnSubmit] = {key: partial(self._watch, position)}
+        if training.shows(position):
+            keep = (self._keep, position)
+            graph[keep] = Task(keep, _checkpoint, TaskRef(key))
+            wanted[keep] = partial(self._fetch, position)
+        return wanted
+
+    def _next_anchor(self, window: int) -> Key:
+        if not self._anchors:
+            names = [f"anchor-{uuid.uuid4().hex}" for _ in range(N_ANCHORS)]
+            # To all workers, so that no window is lost with a worker that has nothing else of it.
+            self._anchors += self.client.scatter(dict.fromkeys(names), broadcast=True).values()
+        anchor = self._anchors.pop()
+        self._hold(window, anchor)
+        return anchor.key
+
+    def _has_room(self) -> bool:
+        # What the client has no checkpoint of is what is repeated after a loss.
+        window = self._training.window_of[max(self._next().blocks.start, self.start)]
+        return window < self._training.n_kept + 2 and super()._has_room()
+
+    def _fetch(self, position: int, future: distributed.Future) -> None:
+        """Get a checkpoint in the background."""
+        self._hold((self._keep, position), future)
+
+        def fetch() -> None:
+            try:
+                value = future.result()
+            except Exception:  # which one, the future knows
+                value = None
+            self._events.put(partial(self._fetched, position, future, value))
+
+        self._fetcher.submit(fetch)
+
+    def _fetched(self, position: int, future: distributed.Future, value: Any) -> None:
+        if value is None and future.status == "error" and self.n_done <= position:
+            return  # so is the step, whose turn will come
+        if value is None:
+            raise Failed(position, future.exception()) if future.status == "error" else Lost
+        self._let_go((self._keep, position))
+        if self._training.keep(position, value):
+            self._let_go(self._training.window_of[position])  # its anchor
+        self.fill()
+
+    def _done(self, position: int, future: distributed.Future) -> None:
+        super()._done(position, future)
+        while self._forgotten < min(self.n_done, self._training.n_told) - 1:
+            self.futures.pop(self._forgotten).release()
+            self._forgotten += 1
+
+    def finish(self, position: int, number: int) -> tuple[Checkpoint, BaseException | None]:
+        """Return the state after a block, with the rows that wait learned if they can be.
+
+        Nothing else is done after that.
+        """
+        learner = self.futures.pop(position)
+        found: list[distributed.Future] = []
+        try:
+            self.close()
+            keep, finish = (self._keep, "last"), (self._keep, "finish")
+            graph: Graph = {
+                keep: Task(keep, _checkpoint, TaskRef(learner.key)),
+                finish: Task(finish, _checkpoint, TaskRef(learner.key), number),
+            }
+            self._submit(graph, dict.fromkeys([keep, finish], found.append))
+            error = found[1].exception()
+            if any(future.status == "cancelled" for future in found):
+                raise Lost
+            return found[0 if error else 1].result(), error
+        except Exception as error:
+            if any(future.status == "cancelled" for future in found):
+                raise Lost from error
+            raise
+        finally:
+            _release([learner, *found])
+
+    def close(self) -> None:
+        super().close()
+        _release(self._anchors)
+        self._anchors.clear()
+        self._fetcher.shutdown(wait=False, cancel_futures=True)
+
+
+class _Pass:
+    """One pass of training, as the client sees it."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        planned: Plan,
+        names: tuple[str, ...],
+        runner: ClusterRunner,
+        prefetch: int | None,
+        listening: bool,
+    ):
+        self.learner = learner
+        self.planned = planned
+        self.names = names
+        self.shuffled = names != planned.blocks.names
+        self.client = runner.client
+        self.numbers = planned.blocks.numbers
+        self.listening = listening
+        n_ahead = runner.prefetch(prefetch)
+        self.window_of = _window_numbers(planned.windows, max(1, n_ahead))
+        #: The position from which `learner` goes on, and the one behind the last block.
+        self.resume, self.stop = 0, len(planned.blocks)
+        #: How many blocks the caller knows to be learned.
+        self.n_told = 0
+        #: How many windows the client has the checkpoint of.
+        self.n_kept = 0
+        self._limit = _limit(n_ahead)
+        self._checkpoints: dict[int, Checkpoint] = {}  # of blocks that are not told yet
+        self._position = -1  # the last block that `learner` has seen
+        self._n_waiting = 0  # rows of blocks that it has seen, but not learned
+        self._losses = _Losses()
+        self._chain: _Chain | None = None
+
+    def shows(self, position: int) -> bool:
+        """Say whether the client gets the model after this block."""
+        return position > self._position and (self.listening or self._ends_window(position))
+
+    def _ends_window(self, position: int) -> bool:
+        last = position + 1 == len(self.window_of)
+        return last or self.window_of[position] != self.window_of[position + 1]
+
+    def learn(self, position: int) -> bool:
+        """Wait until a block is learned; return whether it is known now that one had rows."""
+        n_rows = self.learner.n_rows
+        needs_model = self.listening or position + 1 == self.stop
+        self._until(
+            lambda chain: (
+                chain.n_done > position and (not needs_model or position in self._checkpoints)
+            )
+        )
+        self.n_told = position + 1
+        for at in [at for at in self._checkpoints if at <= position]:
+            self._adopt(at, self._checkpoints.pop(at))
+        return self.learner.n_rows > n_rows
+
+    def keep(self, position: int, checkpoint: Checkpoint) -> bool:
+        """Take the checkpoint of a block; return whether its window is complete."""
+        self._checkpoints[position] = checkpoint
+        if not self._ends_window(position):
+            return False
+        self.n_kept = max(self.n_kept, self.window_of[position] + 1)
+        return True
+
+    def _adopt(self, position: int, checkpoint: Checkpoint) -> None:
+        self.learner.model = checkpoint.model
+        self.learner.n_batches = checkpoint.n_batches
+        self.learner.n_rows = checkpoint.n_rows
+        self._position, self.resume = position, position + 1
+        self._n_waiting = checkpoint.n_waiting
+        if checkpoint.waiting:  # their rows are on the cluster only: they are read again
+            self.resume = position
+            while self.numbers[self.resume] != checkpoint.waiting[0]:
+                self.resume -= 1
+
+    def starting(self) -> Learner:
+        """Return the learner that a chain starts from."""
+        learner = copy(self.learner)
+        learner.n_rows -= self._n_waiting  # counted once more when they are seen again
+        return learner
+
+    def _until(self, condition: Callable[[_Chain], bool]) -> _Chain:
+        try:
+            while True:
+                try:
+                    chain = self._running()
+                    while not condition(chain):
+                        chain.process()
+                    return chain
+                except Lost:
+                    self._give_up()
+        except Failed as failed:
+            self.n_told = min(self.n_told, failed.position)
+            error = failed.as_block_error(self.numbers[failed.position])
+            raise error from error.__cause__
+
+    def _running(self) -> _Chain:
+        if self._chain is None:
+            self._chain = _Chain(self, self._losses.limit(self._limit))
+            self._chain.open()
+        return self._chain
+
+    def _give_up(self) -> None:
+        chain, self._chain = self._chain, None
+        chain.close()
+        self._losses.add(chain.n_done)
+
+    def close(self) -> None:
+        """Bring the learner up to the last block that the caller knows to be learned."""
+        try:
+            self._finish()
+        finally:
+            if self._chain is not None:
+                self._chain.close()
+
+    def _finish(self) -> None:
+        if not self.n_told or (self._position == self.n_told - 1 and not self._n_waiting):
+            return
+        self.stop = self.n_told
+        last = self.n_told - 1
+        error = None
+        while True:
+            chain = self._until(lambda chain: chain.n_done > last)
+            try:
+                checkpoint, error = chain.finish(last, self.numbers[last] + 1)
+                break
+            except Lost:
+                self._give_up()
+        self._adopt(last, checkpoint)
+        if error is not None:
+            raise error
+
+
+def _window_numbers(windows: Sequence[Window], size: int) -> list[int]:
+    """Return the number of the window that each block is in: of those that make `size` blocks."""
+    numbers: list[int] = []
+    number = n_blocks = 0
+    for window in windows:
+        if n_blocks >= size:
+            number, n_blocks = number + 1, 0
+        numbers += [number] * len(window.blocks)
+        n_blocks += len(window.blocks)
+    return numbers
+
+
+class ClusterStep(Step):
+    """A block that is learned on the cluster."""
+
+    in_place = False
+
+    def __init__(self, training: _Pass, position: int):
+        self.number = training.numbers[position]
+        self._training = training
+        self._position = position
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Lazy values of the block, one ``Delayed`` for each, if somebody listens."""
+        training = self._training
+        if not training.listening:
+            return dict.fromkeys(training.names)
+        blocks = training.planned.blocks
+        keys = blocks.keys[self._position]
+        if training.shuffled:
+            return {name: [_delayed(blocks.graph, keys[0], name)] for name in training.names}
+        return {n: [_delayed(blocks.graph, k)] for n, k in zip(blocks.names, keys, strict=True)}
+
+    def learn(self) -> bool:
+        """Wait until the block is learned; return whether it is known now that one had rows."""
+        return self._training.learn(self._position)
+
+
+def _delayed(graph: Graph, key: Key, item: str | None = None) -> Delayed:
+    name = f"block-{uuid.uuid4().hex}"  # the key itself may be that of a persisted value
+    value = Alias(name, key) if item is None else Task(name, getitem, TaskRef(key), item)
+    return Delayed(name, {**cull(graph, [key]), name: value})
+
+
+@contextmanager
+def steps(
+    learner: Learner,
+    planned: Plan,
+    names: tuple[str, ...],
+    runner: ClusterRunner,
+    prefetch: int | None = None,
+    listening: bool = False,
+) -> Iterator[Iterator[ClusterStep]]:
+    """Yield the steps of one pass, as :func:`incremental._steps.steps` does.
+
+    Parameters
+    ----------
+    learner : Learner
+        Gets the model of the cluster when a window ends, and when the context is left.
+    planned : Plan
+        The blocks, in the order to learn them in: their values, or one value that is a dictionary
+        of them.
+    names : tuple of str
+        What the values are called.
+    runner : ClusterRunner
+        Where.
+    prefetch : int, default=None
+        At most so many blocks are under way besides the one that is being learned, and so many make
+        a window.  None means two more than the cluster has threads.
+    listening : bool, default=False
+        `learner` gets the model after each block.
+
+    Raises
+    ------
+    BlockError
+        If a block cannot be computed or learned, after all blocks before it were learned.
+    """
+    training = _Pass(learner, planned, names, runner, prefetch, listening)
+    try:
+        yield (ClusterStep(training, position) for position in range(len(planned.blocks)))
+    finally:
+        training.close()
