@@ -29,7 +29,7 @@ from .conftest import in_blocks, loop, same_state
 
 distributed = pytest.importorskip("distributed")
 
-TASKS = ("partial_fit", "checkpoint", "start", "anchor", "block")
+from benchmarks._clusters import most_live  # noqa: E402  (needs distributed)
 
 
 def start_cluster(**options):
@@ -387,6 +387,45 @@ class Counted(Traced):
         return self
 
 
+def test_memory_holds_two_windows_however_many_blocks(clean):
+    n_rows, prefetch = 2_000, 3
+    size = n_rows * 3 * 8
+
+    def held(n_blocks):
+        X, _ = numbered(n_blocks, n_rows)
+        model = Incremental(Traced(seconds=0.02), prefetch=prefetch)
+        return most_live(clean, size // 2, lambda: model.fit(X)) / size
+
+    assert 2 <= held(20) <= 2 * prefetch
+    assert 2 <= held(60) <= 2 * prefetch
+
+
+def test_large_data_in_memory_are_learned(clean):
+    X = np.random.default_rng(0).random((60_000, 10))  # blocks of 1.6 MB, that go by themselves
+    lazy, y = da.from_array(X, chunks=(20_000, 10)), X[:, 0].copy()
+    model = Incremental(SGDRegressor(random_state=0)).fit(lazy, y)
+    expected = loop(SGDRegressor(random_state=0), in_blocks(lazy, da.from_array(y, chunks=20_000)))
+    assert same_state(model.estimator_, expected)
+
+
+def test_early_stopping_and_scores_are_those_of_one_process(clean):
+    X, y = classification()
+    options = {"max_iter": 4, "early_stopping": True, "random_state": 0, "scoring": "f1"}
+    model = Incremental(SGDClassifier(), **options).fit(X, y)
+    score = model.score(X, y)
+    with dask.config.set(scheduler="synchronous"):
+        expected = Incremental(SGDClassifier(), **options).fit(X, y)
+        assert score == expected.score(X, y)
+    assert same_state(model.estimator_, expected.estimator_)
+    assert model.validation_scores_ == expected.validation_scores_
+
+
+def test_a_fit_of_data_in_memory_stays_in_this_process(clean, log):
+    X = np.ones((4, 3))
+    Incremental(Traced(log)).fit(X)
+    assert [pid for _, pid in log.lines()] == [os.getpid()]
+
+
 def test_no_block_passes_through_the_client(clean):
     X, _ = classification(n_blocks=20, n_rows=20_000)
     received = traffic()
@@ -437,6 +476,33 @@ def test_rows_that_wait_are_not_lost_with_their_worker(clean, log):
     assert model.n_seen_ == 200
 
 
+def test_a_block_that_kills_its_worker_is_given_up(clean):
+    X, _ = numbered(8)
+
+    def deadly(block, block_info=None):
+        if block_info[0]["chunk-location"][0] == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return block
+
+    def allow(n):
+        def set_on(dask_scheduler):
+            before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, n
+            return before
+
+        return clean.run_on_scheduler(set_on)
+
+    before = allow(0)
+    try:
+        model = Incremental(Traced())
+        with pytest.raises(BlockError, match="Block 5") as info:
+            model.fit(X.map_blocks(deadly, meta=np.empty((0, 3))))
+    finally:
+        allow(before)
+    assert info.value.block == 5
+    assert model.n_seen_ == 25
+
+
+# The last on this cluster: a retired worker does not come back.
 def test_a_worker_may_retire_while_it_learns(clean, log):
     X, blocks = numbered(20)
     workers = {pid: worker for worker, pid in clean.run(os.getpid).items()}
@@ -451,25 +517,6 @@ def test_a_worker_may_retire_while_it_learns(clean, log):
     retiring.join()
     assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
     assert Counter(first for first, _ in log.lines()).most_common(1)[0][1] <= 2
-
-
-def test_a_block_that_kills_its_worker_is_given_up():
-    X, _ = numbered(8)
-
-    def deadly(block, block_info=None):
-        if block_info[0]["chunk-location"][0] == 5:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return block
-
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
-        start_cluster() as cluster,
-        distributed.Client(cluster),
-    ):
-        model = Incremental(Traced())
-        with pytest.raises(BlockError, match="Block 5"):
-            model.fit(X.map_blocks(deadly, meta=np.empty((0, 3))))
-        assert model.n_seen_ == 25
 
 
 def test_a_secured_cluster_works_unchanged():
