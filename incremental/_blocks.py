@@ -24,6 +24,10 @@ from incremental._batches import _num_samples
 from incremental._rows import Rows
 from incremental._windows import Key
 
+#: What dask puts in the place of categories that it does not know; its own name for it is in
+#: dask.dataframe, which is optional.
+UNKNOWN_CATEGORIES = "__UNKNOWN_CATEGORIES__"
+
 
 @dataclass(frozen=True)
 class Blocks:
@@ -51,7 +55,8 @@ class Blocks:
         """Return the same blocks without the values that are not named."""
         at = [self.names.index(name) for name in names]
         keys = [tuple(block[i] for i in at) for block in self.keys]
-        return replace(self, names=names, keys=keys, promise=None)
+        promise = self.promise if "X" in names else None
+        return replace(self, names=names, keys=keys, promise=promise)
 
     def take(self, order: Sequence[int]) -> Blocks:
         """Return the blocks at the positions `order`, in that order."""
@@ -417,3 +422,16 @@ def meta_of(X: Any) -> Any:
     if is_frame(X):
         return X._meta_nonempty
     return X.meta if isinstance(X, Rows) else None
+
+
+def layout_of(X: Any) -> Any:
+    """Return a frame with the columns and dtypes of X; None if it is no frame.
+
+    Examples
+    --------
+    >>> layout_of([[1, 2]]) is None
+    True
+    """
+    if is_lazy(X):
+        X = meta_of(X)
+    return X if hasattr(X, "iloc") and X.ndim == 2 else None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from numbers import Real
 
@@ -16,7 +18,7 @@ from sklearn.utils import check_random_state, check_scalar, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 
-from incremental import _blocks, _labels, _lazy, _scoring, _training, _validation
+from incremental import _blocks, _labels, _lazy, _pipeline, _scoring, _training, _validation
 from incremental._callbacks import Task
 from incremental._runner import open_runner
 from incremental._steps import steps
@@ -49,12 +51,13 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     Parameters
     ----------
     estimator : estimator
-        Anything with ``partial_fit``.  It is cloned, never changed.
+        Anything with ``partial_fit``, or a Pipeline, ColumnTransformer or FeatureUnion of steps
+        that can be trained block by block.  It is cloned, never changed.
     classes : array-like of shape (n_classes,) or list of them, default=None
         All labels that y may have.  None finds them: from a categorical dtype of y, or in one
         pass over y alone.  Only used by classifiers.
     max_iter : int, default=1
-        Number of passes over the data that `fit` makes.
+        Number of passes over the data that `fit` makes; with a pipeline those of its last step.
     batch_size : int, default=None
         Rows that one ``partial_fit`` gets, at most: larger blocks are split into nearly equal
         batches, smaller ones put together.  None gives it each block as it is.
@@ -129,6 +132,17 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     becomes the weights by the counts of the labels, found in the pass over y that finds the
     classes.  ``early_stopping=True`` and ``warm_start=True`` of the estimator are refused.
 
+    *Pipelines.*  Steps are trained one after the other, each in one pass over blocks that went
+    through those before it, where they are computed; branches of a ColumnTransformer or a
+    FeatureUnion learn in the same pass.  The last step then takes `max_iter` passes, and is all
+    that `partial_fit`, `shuffle`, early stopping and callbacks are about; `batch_size` is for
+    every step.  Columns, and steps such as ``OneHotEncoder(categories=...)`` that only look at the
+    layout of X, are fitted to the first 1,000 rows, which are read once more; whether the output
+    of a ColumnTransformer is sparse is decided there.  An encoder takes the sorted categories of
+    columns with a categorical dtype.  A parameter ``step__name`` of `fit` is for that step, one
+    without a step for the last.  Other processes transform with pickles of the steps; where a
+    pickle reorders arrays (``IncrementalPCA.components_``), the last digit may be another.
+
     *Clusters.*  With a ``distributed.Client``, blocks are computed and learned on its workers, and
     only models reach the client: after each window of `prefetch` blocks (None: two more than the
     cluster has threads), or after each block if a callback listens.  Blocks of two windows are in
@@ -200,7 +214,8 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             With `early_stopping`, the data to validate on; None holds out blocks of X.
         **fit_params : dict
             Given to each ``partial_fit``; those with a value for each row, such as
-            ``sample_weight``, in blocks.  ``classes`` takes the place of the parameter.
+            ``sample_weight``, in blocks.  ``classes`` takes the place of the parameter.  Those of a
+            pipeline are named ``step__parameter``, or belong to the last step.
 
         Returns
         -------
@@ -221,7 +236,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         >>> Incremental(StandardScaler()).fit(X).mean_
         array([4.5])
         """
-        self._check_params()
+        self._check_params(X)
         self._check_validation_data(X_val, y_val, sample_weight_val)
         model = clone(self.estimator)
         seed = self._draw_seeds(model)
@@ -267,21 +282,29 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         >>> scaler.partial_fit(np.ones((5, 1))).mean_
         array([0.5])
         """
-        self._check_params()
+        self._check_params(X)
         if hasattr(self, "estimator_"):
+            if "" not in _pipeline.learning_steps(self.estimator):
+                raise ValueError(
+                    "partial_fit goes on with the last step, and that of this pipeline does not "
+                    "learn. Call fit."
+                )
             return self._learn(self.estimator_, self._seed, X, y, fit_params, n_passes=1)
         model = clone(self.estimator)
         seed = self._draw_seeds(model)
         return self._learn(model, seed, X, y, fit_params, n_passes=1)
 
-    def _check_params(self) -> None:
+    def _check_params(self, X) -> None:
         estimator = self.estimator
         if isinstance(estimator, type):
             raise TypeError(
                 "estimator must be an instance, not a class. Got the class "
                 f"{estimator.__name__} instead; pass {estimator.__name__}()."
             )
-        if not hasattr(estimator, "partial_fit"):
+        if _pipeline.is_tree(estimator):
+            _pipeline.check(estimator, X)
+            self._check_last_step()
+        elif not hasattr(estimator, "partial_fit"):
             if not hasattr(estimator, "fit") and not hasattr(estimator, "get_params"):
                 raise TypeError(
                     "estimator must be a scikit-learn estimator with partial_fit. Got "
@@ -308,6 +331,16 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         )
         check_scalar(self.n_iter_no_change, "n_iter_no_change", (int, np.integer), min_val=1)
         check_scalar(self.tol, "tol", Real, min_val=0)
+
+    def _check_last_step(self) -> None:
+        if "" in _pipeline.learning_steps(self.estimator):
+            return
+        for name, value in {"max_iter": 1, "early_stopping": False}.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"{name} is about the last step of a pipeline, and that of this one does not "
+                    f"learn. Got {name}={getattr(self, name)!r} instead of {value!r}."
+                )
 
     def _check_validation_data(self, X_val, y_val, sample_weight_val) -> None:
         if X_val is None:
@@ -350,15 +383,10 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         whole = {k: v for k, v in fit_params.items() if k not in rows}
         blocks = _blocks.make_blocks(X, y, rows)
         lazy = bool(blocks.collections)
+        learning = _pipeline.learning_steps(model)
         with open_runner(blocks.collections) as runner, _training.whole_blocks() as interrupt:
-            if _labels.needs_classes(model):
+            if any(map(_labels.needs_classes, learning.values())):
                 classes = self._find_classes(model, classes, y, blocks, runner)
-            else:
-                classes = None
-            learner = _training.Learner(
-                model, seed, classes, whole, blocks.promise, self.batch_size
-            )
-            learner.is_new = model is not self.__dict__.get("estimator_")
             planned = plan(blocks, runner)
             validation = None
             if stops_early:
@@ -371,20 +399,29 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 validation = _validation.Validation(
                     held_out, scorer, runner, self.prefetch, self.tol, self.n_iter_no_change
                 )
+            if model is not self._model:
+                self._train_steps(model, seed, classes, whole, planned, runner, lazy)
+            planned = _pipeline.through(planned, model, _pipeline.of_last(model, rows))
+            learner = _training.Learner(
+                model,
+                seed,
+                classes if "" in learning and _labels.needs_classes(learning[""]) else None,
+                {name: whole[name] for name in _pipeline.of_last(model, whole)},
+                planned.blocks.promise,
+                self.batch_size,
+            )
+            learner.is_new = model is not self.__dict__.get("estimator_")
             fit_task = Task.root(self, learner, n_passes, X, y, rows)
+            if "" not in learning:  # the steps have learned all that there is
+                self._make_model(learner)
+                self.n_iter_ = 1
+                n_passes = 0
             for _ in range(n_passes):
                 pass_task = fit_task.begin("pass", len(planned.blocks), X, y, rows)
-                try:
+                with _errors_of(lazy):
                     learned = self._one_pass(learner, planned, runner, interrupt, pass_task)
-                except BlockError as error:
-                    if lazy or error.__cause__ is None:
-                        raise
-                    raise error.__cause__ from None  # data in memory: as the bare estimator raises
                 if not learned:
-                    raise ValueError(
-                        "Found array with 0 sample(s): every block of X is empty while a minimum "
-                        "of 1 is required."
-                    )
+                    raise ValueError(_pipeline.NO_ROWS)
                 self.n_iter_ += 1
                 stop = validation is not None and self._validate(validation, learner)
                 if pass_task.end() or stop:
@@ -393,6 +430,21 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 self.estimator_ = validation.best_model
             fit_task.end()
         return self
+
+    def _train_steps(self, model, seed, classes, params, planned, runner, lazy) -> None:
+        """Make the passes that train the steps of a new pipeline before the last one."""
+        if not _pipeline.is_tree(model):
+            return
+        passes = _pipeline.Passes(model, planned, runner, params, seed, classes, self.batch_size)
+        with _errors_of(lazy):
+            for learner, transformed in passes:
+                with steps(learner, transformed, runner, prefetch=self.prefetch) as blocks:
+                    for step in blocks:
+                        step.learn()
+                if not learner.n_batches:
+                    raise ValueError(_pipeline.NO_ROWS)
+        first_rows = passes.first_rows
+        self._example = None if first_rows is None else copy.deepcopy(first_rows[:1])
 
     def _validate(self, validation, learner) -> bool:
         stop = validation.after_pass(learner.model, learner.n_rows)
@@ -430,30 +482,34 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     def _adopt(self, learner) -> None:
         """Make the model that has learned something the model."""
         if learner.n_batches and self.__dict__.get("estimator_") is not learner.model:
-            self.estimator_ = learner.model  # another object, too, where a cluster has learned
-            if learner.is_new:
-                learner.is_new = False
-                self._seed = learner.seed
-                self.n_iter_ = 0
-                names = "validation_scores_", "validation_n_samples_", "best_validation_score_"
-                for name in names:
-                    self.__dict__.pop(name, None)  # those of an earlier fit
+            self._make_model(learner)
+
+    def _make_model(self, learner) -> None:
+        self.estimator_ = learner.model  # another object, too, where a cluster has learned
+        if learner.is_new:
+            learner.is_new = False
+            self._seed = learner.seed
+            self.n_iter_ = 0
+            for name in ("validation_scores_", "validation_n_samples_", "best_validation_score_"):
+                self.__dict__.pop(name, None)  # those of an earlier fit
 
     def _check_rows(self, X, fit_params, rows) -> None:
-        weight = fit_params.get("sample_weight")
-        if weight is None or "sample_weight" in rows or np.isscalar(weight):
-            return
-        n_samples = _blocks.n_rows(X)
-        if n_samples is None:
+        for name, weight in fit_params.items():
+            if name in rows or name.rpartition("__")[2] != "sample_weight":
+                continue
+            if weight is None or np.isscalar(weight):
+                continue
+            n_samples = _blocks.n_rows(X)
+            if n_samples is None:
+                raise ValueError(
+                    f"{name} is in memory, but the number of rows of X is not known, so that it "
+                    f"cannot be cut to the blocks of X. Pass {name} as a dask collection with "
+                    "the blocks of X, or make the chunk sizes of X known (compute_chunk_sizes())."
+                )
             raise ValueError(
-                "sample_weight is in memory, but the number of rows of X is not known, so that it "
-                "cannot be cut to the blocks of X. Pass sample_weight as a dask collection with "
-                "the blocks of X, or make the chunk sizes of X known (compute_chunk_sizes())."
+                f"{name} must have one value for each of the {n_samples} rows of X. Got "
+                f"{np.shape(weight)[0] if np.ndim(weight) else weight!r} instead."
             )
-        raise ValueError(
-            f"sample_weight must have one value for each of the {n_samples} rows of X. Got "
-            f"{np.shape(weight)[0] if np.ndim(weight) else weight!r} instead."
-        )
 
     def _find_classes(self, model, classes, y, blocks, runner):
         if classes is not None:
@@ -518,7 +574,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         return self._model
 
     def _apply(self, method: str, X):
-        return _lazy.apply(self._fitted(method), method, X)
+        return _lazy.apply(self._fitted(method), method, X, self.__dict__.get("_example"))
 
     # Methods of the model, block by block
 
@@ -869,16 +925,43 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         >>> router.consumes("fit", ["sample_weight"])
         set()
         """
-        mapping = MethodMapping()
+        router = MetadataRouter(owner=self)
+        score, learn = MethodMapping(), MethodMapping()
         for caller, callee in ROUTES.items():
-            mapping.add(caller=caller, callee=callee)
-        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
+            (score if caller == "score" else learn).add(caller=caller, callee=callee)
+        router.add(estimator=self.estimator, method_mapping=score)
+        for path, step in _pipeline.learning_steps(self.estimator).items():
+            router.add(**{_learner_name(path): step}, method_mapping=learn)
+        return router
 
     def _routed(self, method: str, params: dict) -> dict:
         """Return the parameters that the wrapped estimator has asked for, if that is enabled."""
         if not get_config()["enable_metadata_routing"]:
-            return params
-        return process_routing(self, method, **params).estimator[ROUTES[method]]
+            return _pipeline.name_params(self.estimator, params) if method == "fit" else params
+        routed = process_routing(self, method, **params)
+        if method == "score":
+            return routed.estimator.score
+        return {
+            f"{path}__{name}" if path else name: value
+            for path in _pipeline.learning_steps(self.estimator)
+            for name, value in routed[_learner_name(path)].partial_fit.items()
+        }
+
+
+def _learner_name(path: str) -> str:
+    """Return what a router calls a step that learns; "" is the last one."""
+    return f"estimator__{path}" if path else "learner"
+
+
+@contextmanager
+def _errors_of(lazy: bool) -> Iterator[None]:
+    """Raise what the bare estimator raises for data in memory, which have no blocks to name."""
+    try:
+        yield
+    except BlockError as error:
+        if lazy or error.__cause__ is None:
+            raise
+        raise error.__cause__ from None
 
 
 def _refuse_settings(estimator) -> None:

@@ -35,7 +35,7 @@ def call(
     return result if item is None else result[item]
 
 
-def apply(model: Any, method: str, X: Any) -> Any:
+def apply(model: Any, method: str, X: Any, row: Any = None) -> Any:
     """Apply a method of a fitted model to data.
 
     Parameters
@@ -47,6 +47,8 @@ def apply(model: Any, method: str, X: Any) -> Any:
         "predict", "transform", ...
     X : array-like, dask collection or list of Delayed
         Data in memory give what the model gives.
+    row : one row like those of X, default=None
+        To find out what the method returns where made-up rows are refused.
 
     Returns
     -------
@@ -58,17 +60,17 @@ def apply(model: Any, method: str, X: Any) -> Any:
         return getattr(model, method)(X)
     if isinstance(X, da.Array) and any(n > 1 for n in X.numblocks[1:]):
         X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
-    example = probe(model, method, X)
+    example = probe(model, method, X, row)
     shared = dask.delayed(copy.deepcopy(model), name=f"model-{uuid.uuid4().hex}", traverse=False)
     if isinstance(example, list):
         return [_one(shared, method, X, part, i) for i, part in enumerate(example)]
     return _one(shared, method, X, example, None)
 
 
-def probe(model: Any, method: str, X: Any) -> Any:
+def probe(model: Any, method: str, X: Any, row: Any = None) -> Any:
     """Return what a method gives for one or two made-up rows like those of X."""
     failure = None
-    for rows in _made_up(model, X):
+    for rows in [*_made_up(model, X), *([] if row is None else [row])]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

@@ -15,9 +15,10 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import accuracy_score
 
 from incremental._batches import concatenate, n_rows
+from incremental._pipeline import through
 from incremental._runner import Runner
 from incremental._stream import Plan, stream
-from incremental._training import check_block
+from incremental._training import check_block, last_step
 from incremental.exceptions import BlockError, describe
 
 RESPONSES = ("predict", "predict_proba", "predict_log_proba", "decision_function")
@@ -66,6 +67,7 @@ def score(
         If a block cannot be computed or scored.
     """
     rows = [name for name in planned.blocks.names if name not in ("X", "y")]
+    planned, model = through(planned, model, rows), last_step(model)
     own = None if scorer is not None or params else getattr(type(model), "score", None)
     if own is ClassifierMixin.score and rows in ([], ["sample_weight"]):
         correct, total = zip(*_answers(model, _hits, planned, runner, prefetch), strict=True)

@@ -11,10 +11,25 @@ from typing import Any
 
 import numpy as np
 from dask.sizeof import sizeof
+from sklearn.pipeline import Pipeline
 
 from incremental._batches import Batches, Block, _num_samples, n_rows
 from incremental._labels import check_labels
 from incremental.exceptions import BlockError, describe
+
+
+def last_step(model: Any) -> Any:
+    """Return what goes on learning: the last step of a pipeline, or the model itself.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> last_step(make_pipeline("passthrough", make_pipeline("passthrough", 3)))
+    3
+    """
+    while isinstance(model, Pipeline):
+        model = model.steps[-1][1]
+    return model
 
 
 class Learner:
@@ -23,7 +38,7 @@ class Learner:
     Parameters
     ----------
     model : estimator
-        Learns in place.
+        Learns in place; of a pipeline the last step, from blocks that went through the others.
     seed : int
         Draws the orders that the model sees, for as long as it learns.
     classes : ndarray, list of ndarray or None
@@ -110,17 +125,22 @@ class Learner:
 
     def _learn_batches(self, number: int, batches: list[Block]) -> None:
         for batch in batches:
-            data = {name: value for name, value in batch.items() if name != "y"}
-            target = (batch["y"],) if "y" in batch else ()
-            try:
-                self.model.partial_fit(data.pop("X"), *target, **data, **self.params)
-            except Exception as error:
-                raise BlockError(
-                    f"Block {number} ({n_rows(batch)} rows) could not be learned by "
-                    f"{type(self.model).__name__}: {describe(error)}",
-                    number,
-                ) from error
+            learn_batch(last_step(self.model), number, batch, self.params)
             self.n_batches += 1
+
+
+def learn_batch(estimator: Any, number: int, batch: Block, params: dict[str, Any]) -> None:
+    """Call ``partial_fit``; an error names the block."""
+    data = {name: value for name, value in batch.items() if name != "y"}
+    target = (batch["y"],) if "y" in batch else ()
+    try:
+        estimator.partial_fit(data.pop("X"), *target, **data, **params)
+    except Exception as error:
+        raise BlockError(
+            f"Block {number} ({n_rows(batch)} rows) could not be learned by "
+            f"{type(estimator).__name__}: {describe(error)}",
+            number,
+        ) from error
 
 
 def check_block(number: int, block: dict[str, Any], promise: Any = None) -> int:

@@ -1,0 +1,879 @@
+"""Pipelines out of core: the steps are trained one after the other, each in a pass over blocks.
+
+A block goes through the steps that are trained already, where it is computed, and reaches those
+that learn in this pass.  Branches of a ColumnTransformer or a FeatureUnion learn in the same pass,
+so that there are as many passes as steps with ``partial_fit`` come one after the other.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn import config_context, get_config
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.kernel_approximation import PolynomialCountSketch, RBFSampler, SkewedChi2Sampler
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    SplineTransformer,
+)
+from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
+
+# Private: selects columns as a ColumnTransformer does.
+from sklearn.utils import _safe_indexing, get_tags
+
+from incremental._batches import Block, n_rows, rows
+from incremental._blocks import UNKNOWN_CATEGORIES, Blocks, layout_of
+from incremental._labels import needs_classes
+from incremental._runner import Runner
+from incremental._stream import Plan, stream
+from incremental._training import Learner, check_block, last_step, learn_batch
+from incremental.exceptions import BlockError, describe
+
+#: Rows of the first block that steps are fitted on which look at the layout only.
+N_HEAD = 1_000
+
+
+NO_ROWS = (
+    "Found array with 0 sample(s): every block of X is empty while a minimum of 1 is required."
+)
+
+
+def _categories_are_fixed(encoder: Any) -> bool:
+    return not isinstance(encoder.categories, str) and _counts_nothing(encoder)
+
+
+def _counts_nothing(encoder: Any) -> bool:
+    return encoder.min_frequency is None and encoder.max_categories is None
+
+
+CATEGORIES = (
+    "with ``categories=[...]``, or on columns of a categorical dtype; without ``min_frequency`` "
+    "and ``max_categories``"
+)
+
+#: Transformers whose ``fit`` learns nothing but the layout of X (columns and dtypes): the
+#: condition, as a function of the transformer and in words.  They are fitted on the first rows.
+LAYOUT: dict[type, tuple[Callable[[Any], bool], str]] = {
+    CountVectorizer: (lambda t: t.vocabulary is not None, "with ``vocabulary=[...]``"),
+    FrozenEstimator: (lambda t: True, "fitted before"),
+    GaussianRandomProjection: (lambda t: t.n_components != "auto", "with ``n_components=...``"),
+    MissingIndicator: (lambda t: t.features == "all", 'with ``features="all"``'),
+    OneHotEncoder: (_categories_are_fixed, CATEGORIES),
+    OrdinalEncoder: (_categories_are_fixed, CATEGORIES),
+    PolynomialCountSketch: (lambda t: True, ""),
+    PolynomialFeatures: (lambda t: True, ""),
+    RBFSampler: (lambda t: t.gamma != "scale", "with ``gamma`` a number"),
+    SimpleImputer: (
+        lambda t: t.strategy == "constant" and not t.add_indicator,
+        'with ``strategy="constant"``, without ``add_indicator``',
+    ),
+    SkewedChi2Sampler: (lambda t: True, ""),
+    SparseRandomProjection: (lambda t: t.n_components != "auto", "with ``n_components=...``"),
+    SplineTransformer: (lambda t: not isinstance(t.knots, str), "with ``knots=[[...], ...]``"),
+}
+
+
+class Refusal(NamedTuple):
+    """Why steps cannot be trained block by block, and what can stand in their place."""
+
+    why: str
+    instead: str
+    names: tuple[str, ...]
+
+
+_LINEAR = "SGDClassifier or SGDRegressor"
+
+#: By the names of classes; for others the error says less.
+REFUSED = [
+    Refusal(
+        "decomposes all rows at once",
+        "IncrementalPCA",
+        (
+            *("CCA", "FactorAnalysis", "FastICA", "LinearDiscriminantAnalysis"),
+            *("NeighborhoodComponentsAnalysis", "PCA", "PLSCanonical", "PLSRegression", "PLSSVD"),
+            "TruncatedSVD",
+        ),
+    ),
+    Refusal("decomposes all rows at once", "MiniBatchNMF", ("NMF",)),
+    Refusal(
+        "decomposes all rows at once",
+        "MiniBatchDictionaryLearning",
+        ("DictionaryLearning", "MiniBatchSparsePCA", "SparsePCA"),
+    ),
+    Refusal(
+        "compares rows with all others",
+        "RBFSampler(gamma=...) before IncrementalPCA",
+        ("Isomap", "KernelCenterer", "KernelPCA", "LocallyLinearEmbedding", "Nystroem", "TSNE"),
+    ),
+    Refusal(
+        "compares rows with all others",
+        'SimpleImputer(strategy="constant")',
+        ("IterativeImputer", "KNNImputer"),
+    ),
+    Refusal(
+        "compares rows with all others",
+        "MiniBatchKMeans",
+        ("BisectingKMeans", "KMeans", "KNeighborsTransformer", "RadiusNeighborsTransformer"),
+    ),
+    Refusal(
+        "compares columns over all rows",
+        "IncrementalPCA or GaussianRandomProjection(n_components=...)",
+        ("FeatureAgglomeration",),
+    ),
+    Refusal(
+        "needs the quantiles of all rows",
+        "StandardScaler or MinMaxScaler",
+        ("QuantileTransformer", "RobustScaler"),
+    ),
+    Refusal(
+        "needs the quantiles of all rows", "SplineTransformer(knots=[...])", ("KBinsDiscretizer",)
+    ),
+    Refusal(
+        "maximises a likelihood over all rows",
+        "FunctionTransformer(np.log1p) or StandardScaler",
+        ("PowerTransformer",),
+    ),
+    Refusal(
+        "rates columns over all rows",
+        "SelectFromModel(SGDClassifier()) or SelectFromModel(SGDRegressor())",
+        (
+            *("GenericUnivariateSelect", "RFE", "RFECV", "SelectFdr", "SelectFpr"),
+            *("SelectFromModel", "SelectFwe", "SelectKBest", "SelectPercentile"),
+            "SequentialFeatureSelector",
+        ),
+    ),
+    Refusal(
+        "rates columns over all rows",
+        "a ColumnTransformer that names the columns",
+        ("VarianceThreshold",),
+    ),
+    Refusal("counts over all rows", "FeatureHasher", ("DictVectorizer",)),
+    Refusal("counts over all rows", "HashingVectorizer", ("TfidfTransformer", "TfidfVectorizer")),
+    Refusal(
+        "averages y over all rows",
+        "OneHotEncoder(categories=[...]) or FeatureHasher",
+        ("TargetEncoder",),
+    ),
+    Refusal("grows trees on all rows", "RBFSampler(gamma=...)", ("RandomTreesEmbedding",)),
+    Refusal(
+        "fits to all rows at once",
+        _LINEAR,
+        (
+            *("IsotonicRegression", "StackingClassifier", "StackingRegressor", "VotingClassifier"),
+            "VotingRegressor",
+        ),
+    ),
+    Refusal(
+        "transforms y, not X",
+        "",
+        ("LabelBinarizer", "LabelEncoder", "MultiLabelBinarizer"),
+    ),
+]
+#: What to use where the condition of `LAYOUT` cannot be met.
+OTHERWISE = {
+    CountVectorizer: "HashingVectorizer",
+    OneHotEncoder: "FeatureHasher or HashingVectorizer",
+    OrdinalEncoder: "FeatureHasher or HashingVectorizer",
+}
+
+
+def is_tree(estimator: Any) -> bool:
+    """Say whether an estimator is made of steps that are trained in passes of their own."""
+    return isinstance(estimator, (Pipeline, ColumnTransformer, FeatureUnion))
+
+
+def learns(estimator: Any) -> bool:
+    """Say whether a step takes a pass: it has ``partial_fit`` and something to learn."""
+    if is_stateless(estimator) or type(estimator) in LAYOUT:
+        return False
+    return hasattr(estimator, "partial_fit")
+
+
+def is_stateless(estimator: Any) -> bool:
+    """Say whether a step transforms blocks without having seen any."""
+    return type(estimator) is not FrozenEstimator and not get_tags(estimator).requires_fit
+
+
+def _skipped(step: Any) -> bool:
+    return step is None or (isinstance(step, str) and step in ("passthrough", "drop"))
+
+
+# Operations on blocks
+
+
+@dataclass(frozen=True, eq=False)
+class _Transform:
+    """A step that is trained."""
+
+    path: str
+    estimator: Any
+
+    def __call__(self, X: Any) -> Any:
+        return self.estimator.transform(X)
+
+
+@dataclass(frozen=True, eq=False)
+class _Select:
+    """The columns that a ColumnTransformer gives to one of its steps."""
+
+    path: str
+    columns: Any
+
+    def __call__(self, X: Any) -> Any:
+        X = X if hasattr(X, "shape") else np.asarray(X, dtype=object)
+        return _safe_indexing(X, self.columns, axis=1)
+
+
+#: What happens to a block on its way to a step.
+Route = tuple[_Transform | _Select, ...]
+
+
+class _Through(NamedTuple):
+    """Where blocks go, and what goes with them."""
+
+    #: From a block to each step that learns.
+    routes: tuple[Route, ...]
+    #: Return an X for each route, rather than the X of the only one.
+    several: bool
+    #: What X has to look like before.
+    promise: Any
+    #: scikit-learn keeps its configuration for each thread.
+    config: dict[str, Any]
+
+
+def _go_through(through: _Through, number: int, X: Any, *others: Any) -> Any:
+    """Take X along one or several routes; what these have in common is computed once."""
+    known: dict[Route, Any] = {(): X}
+    if check_block(number, {"X": X}, through.promise):  # else it is skipped later, as it is
+        with config_context(**through.config):
+            for route in through.routes:
+                _follow(number, route, known)
+    found = tuple(known.get(route, X) for route in through.routes)
+    return found if through.several else found[0]
+
+
+def _follow(number: int, route: Route, known: dict[Route, Any]) -> Any:
+    if route not in known:
+        X = _follow(number, route[:-1], known)
+        try:
+            known[route] = route[-1](X)
+        except Exception as error:
+            raise BlockError(
+                f"Block {number} could not be transformed by the step {route[-1].path}: "
+                f"{describe(error)}",
+                number,
+            ) from error
+    return known[route]
+
+
+def _map(planned: Plan, names: Iterable[str], routes: Sequence[Route], several: bool) -> Plan:
+    """Return a plan of transformed blocks, with the values `names` as they are."""
+    keep = [name for name in ("y", *names) if name in planned.blocks.names]
+    blocks = planned.blocks.only("X", *dict.fromkeys(keep))
+    state = _Through(tuple(routes), several, blocks.promise, get_config())
+    return Plan(blocks.map("X", _go_through, state, label="transform", keep=blocks.names[1:]))
+
+
+def through(planned: Plan, model: Any, names: Iterable[str]) -> Plan:
+    """Take blocks, where they are computed, through all steps of a trained pipeline but the last.
+
+    Parameters
+    ----------
+    planned : Plan
+        The blocks.
+    model : estimator
+        Blocks of anything but a pipeline stay as they are.
+    names : iterable of str
+        The values that the last step gets besides X and y.
+    """
+    route: list[_Transform] = []
+    path, given = "", model
+    while isinstance(model, Pipeline):
+        *before, (name, last) = model.steps
+        route += [_Transform(_join(path, n), step) for n, step in before if not _skipped(step)]
+        path, model = _join(path, name), last
+    return _map(planned, names, [tuple(route)], False) if is_tree(given) else planned
+
+
+# Steps
+
+
+class _Node:
+    """A step, or several.
+
+    Parameters
+    ----------
+    path : str
+        Its name as in ``set_params``.
+    estimator : estimator
+        A clone of our own; what learns does so in place.
+
+    Attributes
+    ----------
+    complete : bool
+        Whether it can transform blocks.
+    """
+
+    complete = False
+
+    def __init__(self, path: str, estimator: Any):
+        self.path = path
+        self.estimator = estimator
+
+    def check(self, X: Any) -> None:
+        """Refuse what cannot be trained on blocks like X; None is a layout that is not known."""
+        raise NotImplementedError
+
+    def leaves(self) -> Iterator[_Leaf]:
+        """Yield all steps that are not made of others."""
+        raise NotImplementedError
+
+    @property
+    def needs_rows(self) -> bool:
+        """Say whether it has to see some rows to be complete."""
+        raise NotImplementedError
+
+    def settle(self, X: Any) -> None:
+        """Complete what is complete but for a look at some rows; None if nothing needs one."""
+        raise NotImplementedError
+
+    def learning(self, route: Route = ()) -> list[tuple[_Leaf, Route]]:
+        """Return the steps that learn in the next pass, and the routes to them."""
+        raise NotImplementedError
+
+    def operation(self) -> _Transform:
+        return _Transform(self.path, self.estimator)
+
+
+class _Leaf(_Node):
+    """One step."""
+
+    def check(self, X: Any) -> None:
+        estimator, name = self.estimator, type(self.estimator).__name__
+        if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
+            raise TypeError(f"Step {self.path} must be an estimator. Got {estimator!r} instead.")
+        if is_stateless(estimator) or learns(estimator):
+            return
+        instead: str | None
+        if type(estimator) in LAYOUT:
+            fits, condition = LAYOUT[type(estimator)]
+            if fits(estimator) or self._has_categories(X):
+                return
+            why = f"is trained block by block only {condition.replace('``', '')}"
+            instead = OTHERWISE.get(type(estimator))
+        else:
+            found = next((one for one in REFUSED if name in one.names), None)
+            why, instead, _ = found or (
+                "has no partial_fit, and needs to see rows",
+                _LINEAR if hasattr(estimator, "predict") else None,
+                (),
+            )
+        raise TypeError(
+            f"Every step must be one that can be trained block by block, but {self.path} "
+            f"({estimator!r}) {why}. {f'Use {instead}, or fit' if instead else 'Fit'} it on a "
+            "sample before and pass FrozenEstimator(fitted)."
+        )
+
+    def _has_categories(self, X: Any) -> bool:
+        """Say whether an encoder finds all categories in the dtypes of X."""
+        if not isinstance(self.estimator, (OneHotEncoder, OrdinalEncoder)):
+            return False
+        if not _counts_nothing(self.estimator) or not hasattr(X, "dtypes"):
+            return False
+        for column, dtype in X.dtypes.items():
+            if dtype != "category":
+                return False
+            if UNKNOWN_CATEGORIES in dtype.categories:
+                raise TypeError(
+                    f"Step {self.path} needs the categories of the column {column!r}, which dask "
+                    "does not know. Make them known (X.categorize(), or astype with a "
+                    "pandas.CategoricalDtype([...])), or pass categories=[...]."
+                )
+        return True
+
+    def leaves(self) -> Iterator[_Leaf]:
+        yield self
+
+    @property
+    def needs_rows(self) -> bool:
+        if is_stateless(self.estimator):  # text and dicts have no columns to note
+            return get_tags(self.estimator).input_tags.two_d_array
+        return not self.learns
+
+    @property
+    def learns(self) -> bool:
+        return learns(self.estimator)
+
+    def settle(self, X: Any) -> None:
+        if self.complete or self.learns:
+            return
+        if X is not None:
+            try:
+                self._fit(X)
+            except Exception as error:
+                message = f"the step {self.path} could not be fitted to them: {describe(error)}"
+                raise ValueError(message) from error
+        self.complete = True
+
+    def _fit(self, X: Any) -> None:
+        estimator = self.estimator
+        encodes = isinstance(estimator, (OneHotEncoder, OrdinalEncoder))
+        if encodes and isinstance(estimator.categories, str):
+            categories = [np.sort(np.asarray(dtype.categories)) for dtype in X.dtypes]
+            estimator.set_params(categories=categories)
+        if isinstance(estimator, SimpleImputer):
+            # A column that is missing in the first rows is not missing everywhere.
+            keep = estimator.keep_empty_features
+            estimator.set_params(keep_empty_features=True).fit(X)
+            estimator.set_params(keep_empty_features=keep)
+        else:
+            estimator.fit(X, None)
+
+    def learning(self, route: Route = ()) -> list[tuple[_Leaf, Route]]:
+        return [(self, route)]
+
+
+class _Chain(_Node):
+    """A Pipeline: one step after the other."""
+
+    def __init__(self, path: str, estimator: Pipeline):
+        super().__init__(path, estimator)
+        self.nodes = {
+            i: _node(_join(path, name), step)
+            for i, (name, step) in enumerate(estimator.steps)
+            if not _skipped(step)
+        }
+
+    def check(self, X: Any) -> None:
+        last = len(self.estimator.steps) - 1
+        for i, node in self.nodes.items():
+            if i != last and not hasattr(node.estimator, "transform"):
+                raise TypeError(
+                    f"Step {node.path} must have transform, for it is not the last one. Got "
+                    f"{node.estimator!r} instead."
+                )
+            node.check(X)
+            X = None  # what a step makes of it is not known before
+
+    def leaves(self) -> Iterator[_Leaf]:
+        for node in self.nodes.values():
+            yield from node.leaves()
+
+    @property
+    def needs_rows(self) -> bool:
+        return any(node.needs_rows for node in self.nodes.values())
+
+    def settle(self, X: Any) -> None:
+        for i, node in self.nodes.items():
+            node.settle(X)
+            if not node.complete:
+                return
+            if X is not None and node is not list(self.nodes.values())[-1]:
+                X = node.estimator.transform(X)
+            self.estimator.steps[i] = (self.estimator.steps[i][0], node.estimator)
+        self.complete = True
+
+    def learning(self, route: Route = ()) -> list[tuple[_Leaf, Route]]:
+        for node in self.nodes.values():
+            if not node.complete:
+                return node.learning(route)
+            route = (*route, node.operation())
+        return []
+
+
+class _Union(_Node):
+    """A FeatureUnion: steps side by side."""
+
+    def __init__(self, path: str, estimator: Any):
+        super().__init__(path, estimator)
+        estimator.transformer_list = [
+            # What scikit-learn puts in its place, too.
+            (n, FunctionTransformer(feature_names_out="one-to-one") if s == "passthrough" else s)
+            for n, s in estimator.transformer_list
+        ]
+        self.nodes = self._nodes(estimator.transformer_list)
+
+    def _nodes(self, steps: Iterable[tuple[str, Any]]) -> dict[str, _Node]:
+        return {n: _node(_join(self.path, n), step) for n, step in steps if not _skipped(step)}
+
+    def check(self, X: Any) -> None:
+        for node in self.nodes.values():
+            if not hasattr(node.estimator, "transform"):
+                raise TypeError(
+                    f"Step {node.path} must have transform. Got {node.estimator!r} instead."
+                )
+            node.check(self._part(node, X))
+
+    def leaves(self) -> Iterator[_Leaf]:
+        for node in self.nodes.values():
+            yield from node.leaves()
+
+    @property
+    def needs_rows(self) -> bool:
+        return any(node.needs_rows for node in self.nodes.values())
+
+    def _part(self, node: _Node, X: Any) -> Any:
+        return X
+
+    def settle(self, X: Any) -> None:
+        if self.complete:
+            return
+        for node in self.nodes.values():
+            node.settle(self._part(node, X))
+        if all(node.complete for node in self.nodes.values()):
+            self._assemble(X)
+            self.complete = True
+
+    def _assemble(self, X: Any) -> None:
+        self.estimator.transformer_list = [
+            (name, self.nodes[name].estimator if name in self.nodes else step)
+            for name, step in self.estimator.transformer_list
+        ]
+
+    def learning(self, route: Route = ()) -> list[tuple[_Leaf, Route]]:
+        return [
+            found
+            for node in self.nodes.values()
+            if not node.complete
+            for found in node.learning(self._route(node, route))
+        ]
+
+    def _route(self, node: _Node, route: Route) -> Route:
+        return route
+
+
+class _ByColumn(_Union):
+    """A ColumnTransformer: steps side by side, each for some columns."""
+
+    def __init__(self, path: str, estimator: ColumnTransformer):
+        _Node.__init__(self, path, estimator)
+        self.steps = [(name, step) for name, step, _ in estimator.transformers]
+        self.nodes = self._nodes([*self.steps, ("remainder", estimator.remainder)])
+        self._selected: dict[str, _Select] | None = None
+
+    needs_rows = True
+
+    def check(self, X: Any) -> None:
+        if X is not None:
+            self._resolve(X)
+        super().check(X)
+        self._selected = None  # to be found in the first block
+
+    def _resolve(self, X: Any) -> dict[str, _Select]:
+        """Find the columns of each step as a ColumnTransformer does: names, masks, callables."""
+        by_column = ColumnTransformer(
+            [(name, _Nothing(), columns) for name, _, columns in self.estimator.transformers],
+            remainder=_Nothing(),
+        )
+        found = by_column.fit(X).transformers_
+        self._selected = {
+            name: _Select(_join(self.path, name), columns)
+            for name, _, columns in found
+            if _selects_any(columns)
+        }
+        return self._selected
+
+    def _part(self, node: _Node, X: Any) -> Any:
+        assert self._selected is not None or X is None
+        select = (self._selected or {}).get(node.path[len(self.path) :].removeprefix("__"))
+        return None if X is None or select is None else select(X)
+
+    def settle(self, X: Any) -> None:
+        if self._selected is None:
+            selected = self._resolve(X)
+            self.nodes = {n: node for n, node in self.nodes.items() if n in selected}
+        super().settle(X)
+
+    def _assemble(self, X: Any) -> None:
+        """Fit it on some rows with steps that stay as they are."""
+        by_column, given = self.estimator, (self.estimator.transformers, self.estimator.remainder)
+        by_column.transformers = [
+            (name, self._frozen(name, step), columns) for name, step, columns in given[0]
+        ]
+        by_column.remainder = self._frozen("remainder", given[1])
+        try:
+            by_column.fit(X)
+        finally:
+            by_column.transformers, by_column.remainder = given
+        by_column.transformers_ = [
+            (name, self.nodes[name].estimator if name in self.nodes else step, columns)
+            for name, step, columns in by_column.transformers_
+        ]
+
+    def _frozen(self, name: str, step: Any) -> Any:
+        return FrozenEstimator(self.nodes[name].estimator) if name in self.nodes else step
+
+    def _route(self, node: _Node, route: Route) -> Route:
+        assert self._selected is not None
+        return (*route, self._selected[node.path[len(self.path) :].removeprefix("__")])
+
+
+class _Nothing(TransformerMixin, BaseEstimator):
+    """Gives no columns."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return np.empty((X.shape[0], 0))
+
+    def get_feature_names_out(self, input_features=None):
+        return np.empty(0, dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
+
+
+def _selects_any(columns: Any) -> bool:
+    if hasattr(columns, "__len__") and not isinstance(columns, str):
+        return len(columns) > 0 and (np.asarray(columns).dtype != bool or bool(np.any(columns)))
+    return True
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}__{name}" if path else name
+
+
+def _node(path: str, estimator: Any) -> _Node:
+    if isinstance(estimator, Pipeline):
+        return _Chain(path, estimator)
+    if isinstance(estimator, ColumnTransformer):
+        return _ByColumn(path, estimator)
+    if isinstance(estimator, FeatureUnion):
+        return _Union(path, estimator)
+    if hasattr(estimator, "get_params") and estimator.get_params(deep=False).get("copy") is False:
+        estimator.set_params(copy=True)  # other steps, y and later passes need the block, too
+    return _Leaf(path, estimator)
+
+
+# Passes
+
+
+class _Together(Learner):
+    """Steps that learn in the same pass, each from an X of its own.
+
+    Parameters
+    ----------
+    steps : list of estimator
+        Learn in place.
+    columns : list of dict
+        For each step what a block calls its values, and what ``partial_fit`` calls them.
+    params : list of dict
+        For each step the parameters that are the same for all blocks.
+    seed, classes, batch_size
+        As for `Learner`.
+    """
+
+    def __init__(
+        self,
+        steps: list[Any],
+        columns: list[dict[str, str]],
+        params: list[dict[str, Any]],
+        seed: int,
+        classes: Any,
+        batch_size: int | None,
+    ):
+        super().__init__(steps, seed, classes, {}, None, batch_size)
+        self._columns = [{_name_of_X(i): "X", **one} for i, one in enumerate(columns)]
+        self._params = params
+
+    def learn(self, number: int, block: Block) -> bool:
+        """Learn from one block, whose "X" has one for each step."""
+        parts = {_name_of_X(i): X for i, X in enumerate(block["X"])}
+        return super().learn(number, {**block, **parts})
+
+    def _learn_batches(self, number: int, batches: list[Block]) -> None:
+        for batch in batches:
+            for step, columns, params in zip(self.model, self._columns, self._params, strict=True):
+                part = {name: batch[column] for column, name in columns.items()}
+                learn_batch(step, number, part, params)
+            self.n_batches += 1
+
+
+def _name_of_X(i: int) -> str:
+    return f"X{i}" if i else "X"  # a block has an "X"
+
+
+class Passes:
+    """The passes that train all steps of a new pipeline but the last.
+
+    Parameters
+    ----------
+    model : Pipeline, ColumnTransformer or FeatureUnion
+        Not fitted; trained in place.
+    planned : Plan
+        The blocks of data.
+    runner : Runner
+        Where they are computed.
+    params : dict
+        Parameters of ``partial_fit`` that are the same for all blocks, named by `name_params`.
+    seed, classes, batch_size
+        As for `Learner`.
+
+    Attributes
+    ----------
+    first_rows : rows of X, or None
+        What steps were fitted on that look at the layout only; None if there are none.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        planned: Plan,
+        runner: Runner,
+        params: dict[str, Any],
+        seed: int,
+        classes: Any,
+        batch_size: int | None,
+    ):
+        self.first_rows: Any = None
+        self._last = last_step(model)
+        self._tree = _node("", model)
+        self._planned = planned
+        self._runner = runner
+        self._params = params
+        self._seed = seed
+        self._classes = classes
+        self._batch_size = batch_size
+
+    def __iter__(self) -> Iterator[tuple[_Together, Plan]]:
+        """Yield who learns and what, for each pass."""
+        number = 0
+        if self._tree.needs_rows:
+            number, self.first_rows = _first_rows(self._planned.blocks, self._runner)
+        while True:
+            try:
+                self._tree.settle(self.first_rows)
+            except Exception as error:
+                raise BlockError(
+                    f"The first rows of block {number} could not be learned: {describe(error)}",
+                    number,
+                ) from error
+            todo = [] if self._tree.complete else self._tree.learning()
+            if not todo or todo[0][0].estimator is self._last:
+                return
+            together = self._together([leaf for leaf, _ in todo])
+            names = [name for leaf, _ in todo for name in self._columns(leaf)]
+            yield together, _map(self._planned, names, [route for _, route in todo], True)
+            for (leaf, _), trained in zip(todo, together.model, strict=True):
+                leaf.estimator = trained
+                leaf.complete = True
+
+    def _columns(self, leaf: _Leaf) -> dict[str, str]:
+        names = self._planned.blocks.names
+        return {**({"y": "y"} if "y" in names else {}), **_own(names, leaf.path)}
+
+    def _together(self, leaves: list[_Leaf]) -> _Together:
+        params = []
+        supervised = [needs_classes(leaf.estimator) for leaf in leaves]
+        for leaf, is_supervised in zip(leaves, supervised, strict=True):
+            own = {name: self._params[key] for key, name in _own(self._params, leaf.path).items()}
+            params.append({**own, "classes": self._classes} if is_supervised else own)
+        return _Together(
+            [leaf.estimator for leaf in leaves],
+            [self._columns(leaf) for leaf in leaves],
+            params,
+            self._seed,
+            self._classes if any(supervised) else None,
+            self._batch_size,
+        )
+
+
+def _first_rows(blocks: Blocks, runner: Runner) -> tuple[int, Any]:
+    heads = blocks.only("X").map("X", _head, blocks.promise, label="first-rows")
+    with stream(Plan(heads), runner, prefetch=0) as computed:
+        for number, block in computed:
+            if n_rows(block):
+                return number, block["X"]
+    raise ValueError(NO_ROWS)
+
+
+def _head(promise: Any, number: int, X: Any) -> Any:
+    check_block(number, {"X": X}, promise)
+    return copy.deepcopy(rows(X, slice(0, N_HEAD)))  # a view would keep the whole block
+
+
+# Checks and parameters, before anything is read
+
+
+def check(estimator: Any, X: Any) -> None:
+    """Refuse a tree of steps that cannot be trained on X block by block.
+
+    Raises
+    ------
+    TypeError
+        If a step can only be trained on all rows at once.
+    """
+    _node("", clone(estimator)).check(layout_of(X))
+
+
+def learning_steps(estimator: Any) -> dict[str, Any]:
+    """Return the steps that learn, by their names as in ``set_params``; "" is the last one."""
+    last = last_step(estimator)
+    if not is_tree(estimator):
+        return {"": last}
+    found = {}
+    for leaf in _node("", clone(estimator, safe=False)).leaves():
+        if leaf.learns:
+            found[leaf.path] = leaf.estimator
+    last_path = _last_path(estimator)
+    return {"" if path == last_path else path: step for path, step in found.items()}
+
+
+def _last_path(estimator: Any) -> str:
+    path = ""
+    while isinstance(estimator, Pipeline):
+        name, estimator = estimator.steps[-1]
+        path = _join(path, name)
+    return path
+
+
+def name_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """Name parameters by the steps that get them: ``step__name``, those of the last one ``name``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such step, or if it learns nothing.
+    """
+    if not is_tree(estimator):
+        return params
+    steps = learning_steps(estimator)
+    last = f"{_last_path(estimator)}__"
+    named = {}
+    for name, value in params.items():
+        path = max((p for p in steps if p and name.startswith(f"{p}__")), key=len, default="")
+        own = name.removeprefix(last)
+        if not path and ("__" in own or "" not in steps):
+            raise ValueError(
+                f"Parameters are named step__parameter, and the step must be one that learns: "
+                f"{', '.join(filter(None, steps)) or 'there is none'}. Got {name} instead; without "
+                "a step they go to the last one."
+            )
+        named[name if path else own] = value
+    return named
+
+
+def of_last(estimator: Any, names: Iterable[str]) -> list[str]:
+    """Return those names of `name_params` that are parameters of the last step."""
+    return [name for name in names if "__" not in name] if is_tree(estimator) else list(names)
+
+
+def _own(names: Iterable[str], path: str) -> dict[str, str]:
+    """Return what `name_params` calls the parameters of a step, and their own names."""
+    prefix = f"{path}__"
+    return {name: name[len(prefix) :] for name in names if name.startswith(prefix)}
