@@ -300,7 +300,7 @@ def _merge(columns: list[_Column]) -> tuple[dict[Key, GraphNode], list[list[Key]
         graph.update(_flat(optimised.__dask_graph__()))
         for i, expression in zip(expressions, optimised.operands, strict=True):
             keys[i] = list(flatten(expression.__dask_keys__()))
-    layered = []
+    layered: list[Any] = []
     for i, column in enumerate(columns):
         data = column.data
         if i in expressions:

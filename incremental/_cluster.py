@@ -207,7 +207,7 @@ class _Feed:
             for key, task in window.tasks.items():
                 name = self.name(key)
                 if not isinstance(task, Alias) and name not in self._shared:
-                    subs = {d: self.name(d) for d in task.dependencies}
+                    subs: dict[Key, Any] = {d: self.name(d) for d in task.dependencies}
                     tasks[name] = task.substitute(subs, key=name)
             self._send_large(window, tasks)
             graph.update(tasks)
@@ -381,7 +381,8 @@ def stream(
                 feed.process_all()
                 gathered = feed.gather(range(position, feed.n_done))
             except Lost:
-                feed.close()
+                if feed is not None:
+                    feed.close()
                 feed = None
                 losses.add(position)
                 continue
@@ -461,7 +462,7 @@ class _Chain(_Feed):
     def add(self, graph: Graph, position: int) -> dict[Key, OnSubmit]:
         training = self._training
         window = training.window_of[position]
-        options = {}
+        options: dict[str, Any] = {}
         if position == self.start or window != training.window_of[position - 1]:
             options["anchor"] = TaskRef(self._next_anchor(window))
         if position == self.start:
@@ -666,8 +667,9 @@ class _Pass:
 
     def _give_up(self) -> None:
         chain, self._chain = self._chain, None
-        chain.close()
-        self._losses.add(chain.n_done)
+        if chain is not None:
+            chain.close()
+            self._losses.add(chain.n_done)
 
     def close(self) -> None:
         """Bring the learner up to the last block that the caller knows to be learned."""
@@ -718,7 +720,7 @@ class ClusterStep(Step):
         self._position = position
 
     @property
-    def data(self) -> dict[str, Any]:
+    def data(self) -> dict[str, Any]:  # type: ignore[override]
         """Lazy values of the block, one ``Delayed`` for each, if somebody listens."""
         training = self._training
         if not training.listening:

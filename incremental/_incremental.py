@@ -390,8 +390,9 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             planned = plan(blocks, runner)
             validation = None
             if stops_early:
-                if validation_data[0] is not None:
-                    held_out = _validation.given(*validation_data, runner)
+                X_val, y_val, sample_weight_val = validation_data
+                if X_val is not None:
+                    held_out = _validation.given(X_val, y_val, sample_weight_val, runner)
                 else:
                     planned, held_out = _validation.hold_out(
                         planned, self.validation_fraction, seed

@@ -122,11 +122,11 @@ def _one(shared: Any, method: str, X: Any, example: Any, item: int | None) -> An
             dtype=example.dtype,
             meta=meta,
         )
-    parts = parts_of(X)
+    parts: list[Any] = parts_of(X)
     lengths = X.lengths if isinstance(X, Rows) else (np.nan,) * len(parts)
     name = f"{method}-{uuid.uuid4().hex}"
     index = (0,) * (example.ndim - 1)
-    layer = {}
+    layer: dict[Any, Any] = {}
     for i, part in enumerate(parts):
         key = (name, i, *index)
         layer[key] = Task(key, _call_block, TaskRef(part.key), TaskRef(shared.key), **options)
@@ -150,7 +150,7 @@ def _frames(shared: Any, X: Any, example: Any, options: dict[str, Any]) -> Any:
     import dask.dataframe as dd
 
     blocks = parts_of(X)
-    starts: list[int | None] = [None] * len(blocks)
+    starts: list[Any] = [None] * len(blocks)
     divisions = None
     if isinstance(X, da.Array) and n_rows(X) is not None:
         starts = np.cumsum([0, *X.chunks[0]]).tolist()

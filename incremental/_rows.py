@@ -83,18 +83,18 @@ class Rows:
         name = f"rows-{uuid.uuid4().hex}"
         layer: dict[Any, Task] = {}
         used: set[int] = set()
-        keys = []
+        keys: list[Any] = []
         for i, (start, stop) in enumerate(pairwise(cuts)):
             found = block[start:stop]
             order = np.argsort(found, kind="stable")
             sources, first = np.unique(found[order], return_index=True)
             within = (positions[start:stop] - starts[found])[order]
-            picked = []
+            picked: list[Any] = []
             # A selection of no rows has a block, too: no row of the first one.
             for source, at in zip(
                 sources.tolist() or [0], np.split(within, first[1:]), strict=True
             ):
-                key = (f"pick-{name}", i, len(picked))
+                key: Any = (f"pick-{name}", i, len(picked))
                 layer[key] = Task(key, rows, TaskRef(self.blocks[source].key), _which(at))
                 used.add(source)
                 picked.append(key)
@@ -103,9 +103,8 @@ class Rows:
                 parts = List(*map(TaskRef, picked))
                 layer[key] = Task(key, _together, parts, _which(np.argsort(order)))
             keys.append(key)
-        graph = HighLevelGraph.from_collections(
-            name, layer, dependencies=[self.blocks[i] for i in sorted(used)]
-        )
+        dependencies: list[Any] = [self.blocks[i] for i in sorted(used)]
+        graph = HighLevelGraph.from_collections(name, layer, dependencies=dependencies)
         blocks = [Delayed(key, graph, layer=name) for key in keys]
         return Rows(blocks, np.diff(cuts).tolist(), self.meta)
 

@@ -100,6 +100,7 @@ def steps(
     if runner.client is not None:
         from incremental import _cluster  # needs distributed
 
+        assert isinstance(runner, _cluster.ClusterRunner)
         with _cluster.steps(learner, planned, names, runner, prefetch, listening) as found:
             yield found
         return

@@ -157,6 +157,7 @@ def stream(
     if runner.client is not None:
         from incremental import _cluster  # needs distributed
 
+        assert isinstance(runner, _cluster.ClusterRunner)
         with _cluster.stream(planned, runner, prefetch=prefetch) as computed:
             yield computed
         return

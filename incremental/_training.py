@@ -32,6 +32,16 @@ def last_step(model: Any) -> Any:
     return model
 
 
+def _copy_of_what_learns(model: Any) -> Any:
+    """Return a copy whose last step can learn; the steps before it no longer change."""
+    if not isinstance(model, Pipeline):
+        return copy.deepcopy(model)
+    *before, (name, last) = model.steps
+    model = copy.copy(model)
+    model.steps = [*before, (name, _copy_of_what_learns(last))]
+    return model
+
+
 class Learner:
     """A model and all that it takes to go on training it; can be copied and pickled.
 
@@ -113,7 +123,7 @@ class Learner:
     def copy(self) -> Learner:
         """Return a learner that shares nothing with this one but data and what never changes."""
         other = copy.copy(self)
-        other.model = copy.deepcopy(self.model)
+        other.model = _copy_of_what_learns(self.model)
         other._batches = self._batches.copy()
         return other
 

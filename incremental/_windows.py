@@ -7,7 +7,7 @@ task specification; a block is a tuple of the keys that make up one call of ``pa
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -16,9 +16,9 @@ from typing import Any
 from dask.array import PerformanceWarning
 from dask.core import toposort
 from dask.task_spec import DataNode, GraphNode, Task
+from dask.typing import Key
 from toolz import groupby
 
-Key = Hashable
 Graph = Mapping[Key, GraphNode]
 
 #: A value that can be read again is let go if nobody needs it for so many blocks.
