@@ -502,19 +502,20 @@ def test_a_block_that_kills_its_worker_is_given_up(clean):
     assert model.n_seen_ == 25
 
 
-# The last on this cluster: a retired worker does not come back.
-def test_a_worker_may_retire_while_it_learns(clean, log):
+def test_a_worker_may_retire_while_it_learns(log):
     X, blocks = numbered(20)
-    workers = {pid: worker for worker, pid in clean.run(os.getpid).items()}
+    # A cluster of its own: a retired worker does not come back.
+    with start_cluster() as cluster, distributed.Client(cluster) as client:
+        workers = {pid: worker for worker, pid in client.run(os.getpid).items()}
 
-    def retire():
-        pid = log.wait_for(8)[-1][1]
-        clean.retire_workers([workers[int(pid)]])
+        def retire():
+            pid = log.wait_for(8)[-1][1]
+            client.retire_workers([workers[int(pid)]])
 
-    retiring = threading.Thread(target=retire)
-    retiring.start()
-    model = Incremental(Traced(log, seconds=0.1)).fit(X)
-    retiring.join()
+        retiring = threading.Thread(target=retire)
+        retiring.start()
+        model = Incremental(Traced(log, seconds=0.1)).fit(X)
+        retiring.join()
     assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
     assert Counter(first for first, _ in log.lines()).most_common(1)[0][1] <= 2
 
