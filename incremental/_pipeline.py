@@ -445,7 +445,22 @@ class _Leaf(_Node):
         return [(self, route)]
 
 
-class _Chain(_Node):
+class _Steps(_Node):
+    """What is made of other steps."""
+
+    #: Those that are neither passed through nor dropped.
+    nodes: dict[Any, _Node]
+
+    def leaves(self) -> Iterator[_Leaf]:
+        for node in self.nodes.values():
+            yield from node.leaves()
+
+    @property
+    def needs_rows(self) -> bool:
+        return any(node.needs_rows for node in self.nodes.values())
+
+
+class _Chain(_Steps):
     """A Pipeline: one step after the other."""
 
     def __init__(self, path: str, estimator: Pipeline):
@@ -467,14 +482,6 @@ class _Chain(_Node):
             node.check(X)
             X = None  # what a step makes of it is not known before
 
-    def leaves(self) -> Iterator[_Leaf]:
-        for node in self.nodes.values():
-            yield from node.leaves()
-
-    @property
-    def needs_rows(self) -> bool:
-        return any(node.needs_rows for node in self.nodes.values())
-
     def settle(self, X: Any) -> None:
         for i, node in self.nodes.items():
             node.settle(X)
@@ -493,7 +500,7 @@ class _Chain(_Node):
         return []
 
 
-class _Union(_Node):
+class _Union(_Steps):
     """A FeatureUnion: steps side by side."""
 
     def __init__(self, path: str, estimator: Any):
@@ -515,14 +522,6 @@ class _Union(_Node):
                     f"Step {node.path} must have transform. Got {node.estimator!r} instead."
                 )
             node.check(self._part(node, X))
-
-    def leaves(self) -> Iterator[_Leaf]:
-        for node in self.nodes.values():
-            yield from node.leaves()
-
-    @property
-    def needs_rows(self) -> bool:
-        return any(node.needs_rows for node in self.nodes.values())
 
     def _part(self, node: _Node, X: Any) -> Any:
         return X
