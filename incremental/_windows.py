@@ -292,8 +292,10 @@ def _starts(traced: Trace) -> Iterator[int]:
 
 
 def _warn_if_all_to_all(spans: Iterable[int], n_blocks: int) -> None:
-    n_held = sum(span >= max(2, n_blocks / 2) for span in spans)
-    if n_held >= max(3, n_blocks / 2):
+    if n_blocks <= PATIENCE:  # so few may be held
+        return
+    n_held = sum(span >= n_blocks / 2 for span in spans)
+    if n_held >= n_blocks / 2:
         warnings.warn(
             f"The blocks are mixed all to all: {n_held} values have to be held in memory until "
             f"most of the {n_blocks} blocks are done, which may be the whole data. To shuffle, "
