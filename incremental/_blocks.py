@@ -184,6 +184,11 @@ def _column(name: str, data: Any) -> _Column:
             f"{name} must be a dask array, dataframe or bag, a list of Delayed blocks, or data in "
             f"memory. Got {type(data).__name__} instead."
         )
+    if isinstance(data, (str, bytes, dict)):
+        raise TypeError(
+            f"{name} must be a dask collection, a list of Delayed blocks, an array, a dataframe, a "
+            f"sparse matrix or a list. Got {type(data).__name__} instead."
+        )
     if hasattr(data, "shape") and np.ndim(data) == 0:
         raise ValueError(f"{name} must have one row for each sample. Got a single value: {data!r}.")
     if hasattr(data, "__array__") and not hasattr(data, "__getitem__"):

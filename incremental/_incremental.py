@@ -18,7 +18,16 @@ from sklearn.utils import check_random_state, check_scalar, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 
-from incremental import _blocks, _labels, _lazy, _pipeline, _scoring, _training, _validation
+from incremental import (
+    _blocks,
+    _checks,
+    _labels,
+    _lazy,
+    _pipeline,
+    _scoring,
+    _training,
+    _validation,
+)
 from incremental._callbacks import Task
 from incremental._runner import open_runner
 from incremental._steps import steps
@@ -237,7 +246,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         array([4.5])
         """
         self._check_params(X)
-        self._check_validation_data(X_val, y_val, sample_weight_val)
+        self._check_validation_data(X, X_val, y_val, sample_weight_val)
         model = clone(self.estimator)
         seed = self._draw_seeds(model)
         return self._learn(
@@ -331,6 +340,11 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         )
         check_scalar(self.n_iter_no_change, "n_iter_no_change", (int, np.integer), min_val=1)
         check_scalar(self.tol, "tol", Real, min_val=0)
+        for name in ("validation_fraction", "tol"):
+            if np.isnan(getattr(self, name)):
+                raise ValueError(f"{name} must be a number. Got nan instead.")
+        for name in ("shuffle", "early_stopping"):
+            check_scalar(getattr(self, name), name, (bool, np.bool_))
 
     def _check_last_step(self) -> None:
         if "" in _pipeline.learning_steps(self.estimator):
@@ -342,7 +356,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                     f"learn. Got {name}={getattr(self, name)!r} instead of {value!r}."
                 )
 
-    def _check_validation_data(self, X_val, y_val, sample_weight_val) -> None:
+    def _check_validation_data(self, X, X_val, y_val, sample_weight_val) -> None:
         if X_val is None:
             for name, value in {"y_val": y_val, "sample_weight_val": sample_weight_val}.items():
                 if value is not None:
@@ -355,6 +369,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             )
         if y_val is None and get_tags(self.estimator).target_tags.required:
             raise ValueError("X_val was passed without y_val. Pass y_val.")
+        _checks.check_same_columns(X, X_val)
 
     def _draw_seeds(self, model) -> int:
         """Seed a new model, and return the seed of the orders that it will see."""
@@ -378,21 +393,34 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             )
         stops_early = validation_data is not None
         scorer = _validation.check_scorer(self, self.scoring) if stops_early else None
+        if X is None:
+            raise TypeError("X must be the data. Got None instead; pass X.")
+        _checks.check_dimensions(model, X)
+        if model is self._model:
+            _checks.check_columns(model, X)
+        if hasattr(model, "partial_fit"):
+            _checks.check_keywords(model.partial_fit, fit_params)
         rows = {k: v for k, v in fit_params.items() if _blocks.is_per_row(v, X)}
         self._check_rows(X, fit_params, rows)
         whole = {k: v for k, v in fit_params.items() if k not in rows}
         blocks = _blocks.make_blocks(X, y, rows)
+        validation_blocks = None
+        if stops_early:
+            validation_blocks = _validation.make_blocks_of(blocks, *validation_data)
         lazy = bool(blocks.collections)
         learning = _pipeline.learning_steps(model)
-        with open_runner(blocks.collections) as runner, _training.whole_blocks() as interrupt:
+        with (
+            _training.whole_blocks() as interrupt,
+            open_runner(blocks.collections) as runner,
+            interrupt.until_left(),
+        ):
             if any(map(_labels.needs_classes, learning.values())):
                 classes = self._find_classes(model, classes, y, blocks, runner)
             planned = plan(blocks, runner)
             validation = None
             if stops_early:
-                X_val, y_val, sample_weight_val = validation_data
-                if X_val is not None:
-                    held_out = _validation.given(X_val, y_val, sample_weight_val, runner)
+                if validation_blocks is not None:
+                    held_out = plan(validation_blocks, runner)
                 else:
                     planned, held_out = _validation.hold_out(
                         planned, self.validation_fraction, seed
@@ -458,15 +486,18 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         learned = False
         n_before = 0 if learner.is_new else self.n_iter_
         try:
-            with steps(
-                learner,
-                planned,
-                runner,
-                prefetch=self.prefetch,
-                shuffle=self.shuffle,
-                seed=[learner.seed, n_before],
-                listening=pass_task.listens,
-            ) as blocks:
+            with (
+                steps(
+                    learner,
+                    planned,
+                    runner,
+                    prefetch=self.prefetch,
+                    shuffle=self.shuffle,
+                    seed=[learner.seed, n_before],
+                    listening=pass_task.listens,
+                ) as blocks,
+                interrupt.until_left(),
+            ):
                 for step in blocks:
                     block_task = pass_task.begin("block", 0, **step.data)
                     interrupt.learning = step.in_place
@@ -478,6 +509,8 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                         break
         finally:
             self._adopt(learner)
+            interrupt.learning = False
+        interrupt.check()
         return learned
 
     def _adopt(self, learner) -> None:
@@ -514,8 +547,13 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _find_classes(self, model, classes, y, blocks, runner):
         if classes is not None:
-            if not isinstance(classes, list) or not classes or not np.ndim(classes[0]):
-                classes = _check_classes(classes, y)
+            classes = _check_classes(classes, y)
+            if hasattr(model, "classes_") and not _labels.are_same(classes, model.classes_):
+                raise ValueError(
+                    "classes must stay those that the model has learned, "
+                    f"{np.asarray(model.classes_).tolist()}. Got {np.asarray(classes).tolist()} "
+                    "instead; call fit to begin anew."
+                )
         elif hasattr(model, "classes_"):  # it has learned before
             classes = model.classes_
         elif getattr(y, "dtype", None) is not None and str(y.dtype) == "category":
@@ -900,6 +938,9 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         model = self._fitted("score")
         scorer = None if self.scoring is None else check_scoring(self, self.scoring)
         params = self._routed("score", params)
+        if scorer is None:
+            _checks.check_keywords(model.score, params)
+        _checks.check_columns(model, X)
         rows = {k: v for k, v in params.items() if _blocks.is_per_row(v, X)}
         whole = {k: v for k, v in params.items() if k not in rows}
         blocks = _blocks.make_blocks(X, y, rows)
@@ -983,6 +1024,17 @@ def _refuse_settings(estimator) -> None:
 
 
 def _check_classes(classes, y):
+    """Return classes as an array, or for several outputs as a list of them."""
+    if isinstance(classes, (list, tuple)) and len(classes) and np.ndim(classes[0]):
+        shape = getattr(y, "shape", (0, len(classes)))
+        n_outputs = shape[1] if len(shape) > 1 else 1
+        if len(classes) != n_outputs:
+            raise ValueError(
+                f"classes must be a list of labels, or one for each output of y. Got {len(classes)}"
+                f" lists for {n_outputs} outputs instead."
+            )
+        return [_check_classes(labels, y) for labels in classes]
+    _labels.check_kinds(classes, "classes")
     found = np.asarray(classes)
     if found.ndim != 1 or len(found) == 0:
         raise ValueError(f"classes must be a list of at least one label. Got {classes!r} instead.")

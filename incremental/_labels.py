@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import numbers
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,11 +81,75 @@ def find(ask: Ask, y: Any) -> Found:
     if y.ndim == 2 and y.shape[1] > 1:
         if ask.multilabel:
             return Found(np.arange(y.shape[1]))
-        return Found([np.unique(column) for column in y.T])
+        return Found([_unique(column)[0] for column in y.T])
+    labels, counts = _unique(y, return_counts=ask.counts)
     if not ask.counts:
-        return Found(np.unique(y))
-    labels, counts = np.unique(y, return_counts=True)
+        return Found(labels)
     return Found(labels, dict(zip(labels.tolist(), counts.tolist(), strict=True)))
+
+
+def _unique(y: Any, return_counts: bool = False) -> tuple[Any, Any]:
+    check_kinds(y, "y")
+    labels, counts = np.unique(y, return_counts=True) if return_counts else (np.unique(y), None)
+    if labels.dtype.kind == "f" and np.isnan(labels[-1:]).any():  # NaN is sorted last
+        rows = name_rows(np.flatnonzero(np.isnan(np.ravel(y))))
+        raise ValueError(f"Input y contains NaN, in {rows}. Drop these rows, or give them a label.")
+    return labels, counts
+
+
+def name_rows(rows: Any) -> str:
+    """Name rows in an error: the first five.
+
+    Examples
+    --------
+    >>> name_rows([3]), name_rows(range(7))
+    ('row 3', 'rows 0, 1, 2, 3, 4, ...')
+    """
+    some = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
+    return f"{'row' if len(rows) == 1 else 'rows'} {some}"
+
+
+def check_kinds(labels: Any, name: str) -> None:
+    """Refuse labels of which some are text and some are numbers: they cannot be sorted.
+
+    Examples
+    --------
+    >>> check_kinds([0, "a"], "classes")
+    Traceback (most recent call last):
+    ValueError: classes must have labels of one kind. Got 0 (int) and 'a' (str) instead; ...
+    """
+    if isinstance(labels, (list, tuple)):
+        examples = {type(label): label for label in reversed(labels)}
+    elif getattr(labels, "dtype", None) == np.dtype(object) and not sp.issparse(labels):
+        examples = {type(label): label for label in reversed(np.ravel(labels).tolist())}
+    else:
+        return
+    kinds = {_kind_of(kind): label for kind, label in reversed(examples.items())}
+    if len(kinds) > 1:
+        got = " and ".join(f"{label!r} ({type(label).__name__})" for label in kinds.values())
+        raise ValueError(
+            f"{name} must have labels of one kind. Got {got} instead; convert them, for example by "
+            "astype(str)."
+        )
+
+
+def _kind_of(kind: type) -> str:
+    if issubclass(kind, (numbers.Number, np.bool_)):
+        return "number"
+    return "text" if issubclass(kind, (str, bytes)) else kind.__name__
+
+
+def are_same(some: Any, others: Any) -> bool:
+    """Say whether two sets of classes, or lists of them, are the same but for their order.
+
+    Examples
+    --------
+    >>> are_same([1, 0], np.array([0, 1])), are_same([[0], [1, 2]], [[0], [1]])
+    (True, False)
+    """
+    if len(some) and np.ndim(some[0]):
+        return len(some) == len(others) and all(map(are_same, some, others))
+    return np.array_equal(np.sort(np.asarray(some)), np.sort(np.asarray(others)))
 
 
 def find_in_block(ask: Ask, number: int, y: Any) -> Found:
@@ -107,6 +173,14 @@ def merge(parts: list[Found]) -> Found:
     if isinstance(first.labels, list):
         outputs = zip(*(part.labels for part in parts), strict=True)
         return Found([np.unique(np.concatenate(labels)) for labels in outputs])
+    found = {i: part.labels for i, part in enumerate(parts) if len(part.labels)}
+    kinds = {_kind_of(type(labels.tolist()[0])): i for i, labels in reversed(found.items())}
+    if len(kinds) > 1:
+        got = " and ".join(f"{found[i].tolist()[0]!r} in block {i}" for i in sorted(kinds.values()))
+        raise ValueError(
+            f"y must have labels of one kind. Got {got} instead; convert them, for example by "
+            "astype(str)."
+        )
     labels = np.unique(np.concatenate([part.labels for part in parts]))
     if first.counts is None:
         return Found(labels)
@@ -151,15 +225,34 @@ def balanced(estimator: Any) -> list[str]:
     ]
 
 
-def check_labels(y: Any, classes: Any, number: int | None = None) -> None:
-    """Refuse labels that are not in `classes`; name them and the rows that they are in."""
+def check_labels(
+    y: Any, classes: Any, number: int | None = None, order: Callable | None = None
+) -> None:
+    """Refuse labels that are not in `classes`; name them and the rows that they are in.
+
+    Parameters
+    ----------
+    y : array-like
+        The labels.
+    classes : array-like, or list of them
+        All that there may be.
+    number : int, default=None
+        What to call the block.
+    order : callable, default=None
+        Called with `number` and the number of rows, gives the rows that were shuffled to here.
+
+    Raises
+    ------
+    ValueError, BlockError
+        If there is another one; `BlockError` if it is in a block.
+    """
     if y is None:
         return
     y = _as_array(y)
     if y.ndim == 2 and y.shape[1] > 1:
         if isinstance(classes, list):
             for column, labels in zip(y.T, classes, strict=False):
-                check_labels(column, labels, number)
+                check_labels(column, labels, number, order)
         return
     y = y.ravel()
     labels = np.sort(np.asarray(classes))
@@ -172,13 +265,14 @@ def check_labels(y: Any, classes: Any, number: int | None = None) -> None:
         found = np.isin(y, labels)
     if np.all(found):
         return
-    rows = np.flatnonzero(~np.broadcast_to(found, y.shape))
-    unknown = sorted(set(y[rows].tolist()), key=str)
+    at = np.flatnonzero(~np.broadcast_to(found, y.shape))
+    # By their text: NaN is not even equal to itself.
+    unknown = list({repr(label): label for label in sorted(y[at].tolist(), key=str)}.values())
+    rows = at if order is None else np.sort(order(number, len(y))[at])
     where = "" if number is None else f" of block {number}"
     message = (
-        f"y must contain only labels of classes={labels.tolist()}. Got {unknown} in "
-        f"{'row' if len(rows) == 1 else 'rows'} {', '.join(map(str, rows[:5]))}"
-        f"{', ...' if len(rows) > 5 else ''}{where}. Add them to classes, or clean y."
+        f"y must contain only labels of classes={labels.tolist()}. Got {unknown[:10]} in "
+        f"{name_rows(rows)}{where}. Add them to classes, or clean y."
     )
     if number is None:
         raise ValueError(message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,10 @@ def _shuffle_rows(state: tuple[Any, ...], number: int, *values: Any) -> dict[str
     return shuffled(block, np.random.default_rng([*seed, number]))
 
 
+def _row_order(seed: list[int], number: int, n: int) -> np.ndarray:
+    return shuffled({"X": np.arange(n)}, np.random.default_rng([*seed, number]))["X"]
+
+
 @contextmanager
 def steps(
     learner: Learner,
@@ -94,9 +99,11 @@ def steps(
     BlockError
         If a block cannot be computed, after all blocks before it were handed over.
     """
+    learner.order = None
     names = planned.blocks.names
     if shuffle:
         planned = in_new_order(planned, learner.promise, seed)
+        learner.order = partial(_row_order, list(seed))
     if runner.client is not None:
         from incremental import _cluster  # needs distributed
 

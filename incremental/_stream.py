@@ -15,8 +15,9 @@ from typing import Any, NoReturn
 import dask
 import numpy as np
 from dask.callbacks import Callback
+from dask.sizeof import sizeof
 from dask.task_spec import DataNode
-from dask.utils import disable_gc, key_split
+from dask.utils import disable_gc, format_bytes, key_split
 
 from incremental._blocks import Blocks
 from incremental._runner import FAILURE, Runner, Stopped, Watch
@@ -185,15 +186,17 @@ def _hand_over(planned: Plan, ahead: _Ahead) -> Iterator[tuple[int, dict[str, An
         ahead.fill(waiting)
         if not ahead.running:
             return
-        window, result = ahead.next(numbers)
+        window, result = ahead.next(blocks)
         values = dict(result)
         result.clear()  # the future holds it, too
         last = {key: position for position in window.blocks for key in blocks.keys[position]}
         for position in window.blocks:
             keys = blocks.keys[position]
             if FAILURE in values and not all(key in values for key in keys):
-                _fail([numbers[position]], values[FAILURE])
+                ahead.fail(blocks, [position], values[FAILURE])
             block = {name: values[key] for name, key in zip(blocks.names, keys, strict=True)}
+            if blocks.promise is None or blocks.lengths[position] is None:  # else it is known
+                ahead.largest = max(ahead.largest, sizeof(block))
             for key in keys:  # let go when no later block of the window is the same value
                 if last[key] == position:
                     values.pop(key, None)
@@ -225,6 +228,8 @@ class _Ahead:
         self.prefetch = prefetch
         self.running: deque[tuple[Window, Any]] = deque()
         self.n_blocks = 0
+        #: Bytes of the largest block so far, if they were not known before.
+        self.largest = 0
         self._stop = threading.Event()
         self._carried: dict[Window, Any] = {}
         self._users: dict[Window, int] = {}
@@ -294,14 +299,37 @@ class _Ahead:
         with self._measuring:
             self._debt = max(0.0, max(self._debt, seconds) - HAND_OVER)
 
-    def next(self, numbers: Sequence[int]) -> tuple[Window, dict[Key, Any]]:
+    def next(self, blocks: Blocks) -> tuple[Window, dict[Key, Any]]:
         window, future = self.running[0]
         try:
             result = future.result()
         except Exception as error:
-            _fail([numbers[i] for i in window.blocks], error)
+            self.fail(blocks, window.blocks, error)
         self.running.popleft()
         return window, result
+
+    def fail(self, blocks: Blocks, positions: Sequence[int], error: BaseException) -> NoReturn:
+        """Raise the error that says which block could not be computed."""
+        if isinstance(error, BlockError):  # it knows better
+            raise error
+        numbers = [blocks.numbers[i] for i in positions]
+        which = (
+            f"Block {numbers[0]}" if len(numbers) == 1 else f"Blocks {numbers[0]} to {numbers[-1]}"
+        )
+        message = f"{which} could not be computed: {describe(error)}"
+        if isinstance(error, MemoryError):
+            n_bytes = max(self.largest, *(_n_bytes(blocks, i) for i in positions))
+            size = (
+                f"A block has {format_bytes(n_bytes)}"
+                if n_bytes
+                else "How large it is, is not known"
+            )
+            message += (
+                f". {size}; besides the one that is learned, up to prefetch={self.prefetch} are in "
+                "memory. Set a smaller prefetch, or cut X into smaller blocks (rechunk, "
+                "repartition)."
+            )
+        raise BlockError(message, numbers[0]) from error
 
     def close(self) -> None:
         self._stop.set()
@@ -315,12 +343,13 @@ class _Ahead:
                 future.exception()
 
 
-def _fail(numbers: Sequence[int], error: BaseException) -> NoReturn:
-    if isinstance(error, BlockError):  # it knows better
-        raise error
-    which = f"Block {numbers[0]}" if len(numbers) == 1 else f"Blocks {numbers[0]} to {numbers[-1]}"
-    message = f"{which} could not be computed: {describe(error)}"
-    raise BlockError(message, numbers[0]) from error
+def _n_bytes(blocks: Blocks, position: int) -> int:
+    """Return the bytes of a block of X, 0 if they are not known before it is computed."""
+    n_rows = blocks.lengths[position]
+    if blocks.promise is None or n_rows is None:
+        return 0
+    shape, dtype = blocks.promise
+    return int(n_rows * np.prod(shape) * dtype.itemsize)
 
 
 class _Later:

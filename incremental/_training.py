@@ -5,16 +5,17 @@ from __future__ import annotations
 import copy
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from dask.sizeof import sizeof
 from sklearn.pipeline import Pipeline
 
 from incremental._batches import Batches, Block, _num_samples, n_rows
-from incremental._labels import check_labels
+from incremental._labels import check_labels, name_rows
 from incremental.exceptions import BlockError, describe
 
 
@@ -81,7 +82,11 @@ class Learner:
         self.is_new = True
         #: The numbers of the blocks that wait until there are more rows.
         self.waiting: list[int] = []
+        #: Called with a number and a number of rows, gives the rows of a shuffled block.
+        self.order: Callable | None = None
         self._batches = Batches(batch_size)
+        # Number, rows, and rows that were learned, of each block that is not learned to its end.
+        self._unfinished: list[tuple[int, int, int]] = []
         if classes is not None:
             self.params["classes"] = classes
 
@@ -104,7 +109,8 @@ class Learner:
         if n == 0:
             return False
         if self.classes is not None:
-            check_labels(block.get("y"), self.classes, number)
+            check_labels(block.get("y"), self.classes, number, self.order)
+        self._unfinished = [*self._unfinished, (number, n, 0)]
         self._learn_batches(number, self._batches.add(block))
         self.n_rows += n
         waiting = [*self.waiting, number]
@@ -135,8 +141,84 @@ class Learner:
 
     def _learn_batches(self, number: int, batches: list[Block]) -> None:
         for batch in batches:
-            learn_batch(last_step(self.model), number, batch, self.params)
+            try:
+                learn_batch(last_step(self.model), number, batch, self.params)
+            except BaseException as error:
+                self._batches.rest()  # what waits comes after: it is not to be learned either
+                if isinstance(error, BlockError):
+                    raise self._failed(batch, error.__cause__) from error.__cause__
+                raise
             self.n_batches += 1
+            self._unfinished = _without_first(self._unfinished, n_rows(batch))
+
+    def _failed(self, batch: Block, error: Any) -> BlockError:
+        """Return the error that names the first block that was not learned to its end."""
+        n, learner = n_rows(batch), type(last_step(self.model)).__name__
+        number, size, learned = self._unfinished[0]
+        if (size, learned) == (n, 0):
+            message = f"Block {number} ({n} rows) could not be learned by {learner}"
+        else:
+            message = (
+                f"Block {number} could not be learned by {learner} from row {learned} on, in a "
+                f"batch of {n} rows"
+            )
+        return BlockError(f"{message}: {describe(error)}{self._where(batch, error)}", number)
+
+    def _where(self, batch: Block, error: Exception) -> str:
+        """Say in which rows the values are that the estimator complains about."""
+        if not any(word in str(error) for word in ("NaN", "infinity")):
+            return ""
+        found = []
+        for name, values in batch.items():
+            bad = not_finite(values)
+            for number, size, learned in self._unfinished:
+                rows = bad[bad < size - learned] + learned
+                if len(rows):
+                    if self.order is not None:
+                        rows = np.sort(self.order(number, size)[rows])
+                    found.append(f"{name_rows(rows)} of {name} in block {number}")
+                bad = bad[bad >= size - learned] - (size - learned)
+        return f"\nNaN or infinity: {'; '.join(found)}." if found else ""
+
+
+def _without_first(
+    unfinished: list[tuple[int, int, int]], n_learned: int
+) -> list[tuple[int, int, int]]:
+    """Return the blocks that are not learned to their end after `n_learned` more rows are.
+
+    Examples
+    --------
+    >>> _without_first([(0, 5, 3), (1, 5, 0), (2, 5, 0)], 4)
+    [(1, 5, 2), (2, 5, 0)]
+    """
+    left = []
+    for number, size, learned in unfinished:
+        now = min(size - learned, n_learned)
+        n_learned -= now
+        if learned + now < size:
+            left.append((number, size, learned + now))
+    return left
+
+
+def not_finite(values: Any) -> np.ndarray:
+    """Return the positions of the rows with NaN, infinity or nothing in them.
+
+    Examples
+    --------
+    >>> not_finite([[0.0, 1.0], [np.nan, 1.0]]).tolist()
+    [1]
+    """
+    if sp.issparse(values):
+        values = values.tocoo()
+        return np.unique(values.row[~np.isfinite(values.data)])
+    values = np.asarray(values)
+    if values.dtype.kind in "fc":
+        bad = ~np.isfinite(values)
+    elif values.dtype == object:
+        bad = (values != values) | np.equal(values, None)
+    else:
+        return np.empty(0, int)
+    return np.flatnonzero(bad.reshape(len(bad), -1).any(1))
 
 
 def learn_batch(estimator: Any, number: int, batch: Block, params: dict[str, Any]) -> None:
@@ -222,8 +304,17 @@ class Interrupt:
     """Remembers that Ctrl-C was pressed while a block was being learned."""
 
     def __init__(self):
+        #: Whether Ctrl-C has to wait.
         self.learning = False
         self.pressed = False
+
+    @contextmanager
+    def until_left(self) -> Iterator[None]:
+        """Let Ctrl-C wait from the end of this context on, while others around it are left."""
+        try:
+            yield
+        finally:
+            self.learning = True
 
     def on_signal(self, signum: int, frame: Any) -> None:
         if not self.learning or self.pressed:

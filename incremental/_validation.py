@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import check_scoring
 
-from incremental._blocks import make_blocks
+from incremental._blocks import Blocks, make_blocks
 from incremental._labels import accepts
 from incremental._runner import Runner
 from incremental._scoring import score
-from incremental._stream import Plan, plan
+from incremental._stream import Plan
 
 
 def check_scorer(estimator: Any, scoring: Any) -> Any:
@@ -38,32 +38,39 @@ def check_scorer(estimator: Any, scoring: Any) -> Any:
     return check_scoring(estimator, scoring)
 
 
-def hold_out(planned: Plan, fraction: float, seed: int) -> tuple[Plan, Plan]:
-    """Return plans of the blocks to learn from and of those to validate on.
+def make_blocks_of(blocks: Blocks, X: Any, y: Any, sample_weight: Any) -> Blocks | None:
+    """Return the blocks of the data to validate on; None if some of `blocks` are to be held out.
 
     Raises
     ------
     ValueError
-        If there is only one block.
+        If their numbers of rows or blocks differ, or if there is only one block to learn from and
+        to hold out.
     """
-    if len(planned.blocks) < 2:
+    if X is not None:
+        rows = {} if sample_weight is None else {"sample_weight": sample_weight}
+        try:
+            return make_blocks(X, y, rows)
+        except (TypeError, ValueError) as error:
+            names = "X_val, y_val, sample_weight_val"
+            raise type(error)(f"In the data to validate on ({names}): {error}") from None
+    if len(blocks) < 2:
         raise ValueError(
             "early_stopping=True holds out whole blocks, so that X must have at least 2. Got 1 "
             "instead; cut X into more (rechunk, repartition, dask.array.from_array for data in "
             "memory), or pass X_val and y_val."
         )
+    return None
+
+
+def hold_out(planned: Plan, fraction: float, seed: int) -> tuple[Plan, Plan]:
+    """Return plans of the blocks to learn from and of those to validate on."""
     # Apart from the seeds of the passes, [seed, pass], and of the blocks in them.
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
     learned, held_out = planned.held_out(fraction, rng)
     names = [n for n in planned.blocks.names if n in ("X", "y", "sample_weight")]
     blocks = planned.blocks
     return Plan(blocks.take(learned)), Plan(blocks.only(*names).take(held_out))
-
-
-def given(X: Any, y: Any, sample_weight: Any, runner: Runner) -> Plan:
-    """Return a plan of the data to validate on."""
-    rows = {} if sample_weight is None else {"sample_weight": sample_weight}
-    return plan(make_blocks(X, y, rows), runner)
 
 
 class Validation:

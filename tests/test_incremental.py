@@ -113,6 +113,11 @@ class Recorder(StandardScaler):
 
     seen: list = []
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        return tags
+
     def partial_fit(self, X, y=None, sample_weight=None):
         self.seen.append((type(X), len(X) if isinstance(X, list) else X.shape[0], type(y)))
         return self

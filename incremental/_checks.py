@@ -1,0 +1,131 @@
+"""What can be refused before any block is read: by the shapes and columns of the collections."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from dask.delayed import Delayed
+from sklearn.utils import get_tags
+
+from incremental._blocks import is_frame, is_lazy
+
+
+def check_dimensions(estimator: Any, X: Any) -> None:
+    """Refuse a lazy X of numbers in one dimension where the estimator needs two.
+
+    Raises
+    ------
+    ValueError
+        If it has one.
+    """
+    if not (isinstance(X, da.Array) or is_frame(X)) or X.ndim != 1:
+        return
+    tags = get_tags(estimator).input_tags
+    if tags.two_d_array and not tags.one_d_array and getattr(X.dtype, "kind", "O") in "biufc":
+        instead = "X.to_frame()" if is_frame(X) else "X.reshape(-1, 1)"
+        raise ValueError(
+            f"X must have 2 dimensions, rows and columns, for {type(estimator).__name__}. Got 1 "
+            f"dimension instead (dtype {X.dtype}); pass {instead} if it is one column."
+        )
+
+
+def check_keywords(method: Callable, names: Iterable[str]) -> None:
+    """Refuse parameters that a method does not have.
+
+    Raises
+    ------
+    TypeError
+        If there is one.
+
+    Examples
+    --------
+    >>> def partial_fit(X, y=None, sample_weight=None): ...
+    >>> check_keywords(partial_fit, ["sample_wieght"])
+    Traceback (most recent call last):
+    TypeError: partial_fit has no parameter 'sample_wieght'; it takes 'sample_weight'. ...
+    """
+    try:
+        parameters = inspect.signature(method).parameters
+    except (TypeError, ValueError):  # written in C
+        return
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    for name in names:
+        if name not in parameters:
+            taken = [repr(p) for p in parameters if p not in ("self", "X", "y", "classes")]
+            called = getattr(method, "__qualname__", repr(method)).replace("<locals>.", "")
+            raise TypeError(
+                f"{called} has no parameter {name!r}; it takes {', '.join(taken) or 'no other'}. "
+                "Correct the name, or leave it out."
+            )
+
+
+def columns_of(X: Any) -> tuple[int | None, list[str] | None]:
+    """Return the number of columns and their names; None is what is not known without computing.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> columns_of(da.ones((4, 2)))
+    (2, None)
+    """
+    if isinstance(X, (list, tuple, Delayed)):  # a Delayed has every attribute
+        return None, None
+    if hasattr(X, "columns"):
+        columns = list(X.columns)
+        return len(columns), columns if all(isinstance(name, str) for name in columns) else None
+    shape = getattr(X, "shape", ())
+    if (
+        not isinstance(shape, tuple)
+        or len(shape) < 2
+        or not isinstance(shape[1], (int, np.integer))
+    ):
+        return None, None
+    return int(shape[1]), None
+
+
+def check_columns(model: Any, X: Any) -> None:
+    """Refuse a lazy X with other columns than the model has learned.
+
+    Their order is left to each block: that of dask's own description may differ from it.
+
+    Raises
+    ------
+    ValueError
+        If their number or their names differ.
+    """
+    if not is_lazy(X):
+        return
+    found, names = columns_of(X)
+    expected = getattr(model, "n_features_in_", None)
+    learned = getattr(model, "feature_names_in_", None)
+    remedy = "Pass the columns that it has learned, or call fit to begin anew."
+    if names is not None and learned is not None and set(names) != set(learned):
+        raise ValueError(
+            f"X must have the columns {list(learned)} that {type(model).__name__} has learned. "
+            f"Got {names} instead. {remedy}"
+        )
+    if None not in (found, expected) and found != expected:
+        raise ValueError(
+            f"X has {found} features, but {type(model).__name__} is expecting {expected} features "
+            f"as input. {remedy}"
+        )
+
+
+def check_same_columns(X: Any, X_val: Any) -> None:
+    """Refuse an X_val with other columns than X.
+
+    Raises
+    ------
+    ValueError
+        If their number or their names differ.
+    """
+    (n, names), (n_val, names_val) = columns_of(X), columns_of(X_val)
+    if None not in (names, names_val) and set(names or ()) != set(names_val or ()):
+        raise ValueError(f"X_val must have the columns {names} of X. Got {names_val} instead.")
+    if None not in (n, n_val) and n != n_val:
+        raise ValueError(f"X_val must have as many columns as X, {n}. Got {n_val} instead.")
