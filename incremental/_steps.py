@@ -117,7 +117,9 @@ def steps(
         def hand_over() -> Iterator[Step]:
             nonlocal number
             for number, block in computed:
-                yield Step(number, block["block"] if shuffle else block, learner)
+                step = Step(number, block["block"] if shuffle else block, learner)
+                del block  # not held while the next one is waited for
+                yield step
 
         try:
             yield hand_over()

@@ -240,6 +240,8 @@ def check_block(number: int, block: dict[str, Any], promise: Any = None) -> int:
     lengths = {}
     for name, value in block.items():
         try:
+            if isinstance(value, (str, bytes, dict)):
+                raise TypeError
             lengths[name] = _num_samples(value)
         except TypeError as error:
             raise BlockError(

@@ -16,16 +16,15 @@ import scipy.sparse as sp
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import IncrementalPCA
-from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.linear_model import LinearRegression, SGDClassifier, SGDRegressor
+from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from incremental import BlockError, Incremental
+from incremental import Incremental
 
-from .conftest import Source, in_blocks, loop, same_state
+from .conftest import in_blocks, loop, same_state
 
 METHODS = (
     "predict predict_proba predict_log_proba decision_function transform inverse_transform "
@@ -278,130 +277,6 @@ def test_random_state_reaches_the_estimator(source):
     a, b = (Incremental(SGDClassifier(), random_state=1).fit(source.X, source.y) for _ in range(2))
     assert same_state(a.estimator_, b.estimator_)
     assert Incremental(sgd(), random_state=1).fit(source.X, source.y).estimator_.random_state == 0
-
-
-# Bad input
-
-
-def test_a_class_is_refused(source):
-    with pytest.raises(TypeError, match=r"must be an instance.*pass SGDClassifier\(\)"):
-        Incremental(SGDClassifier).fit(source.X, source.y)
-
-
-def test_an_estimator_without_partial_fit_is_refused(source):
-    with pytest.raises(TypeError, match="must have a method partial_fit.*LinearRegression"):
-        Incremental(LinearRegression()).fit(source.X, source.y)
-    with pytest.raises(TypeError, match="must be a scikit-learn estimator"):
-        Incremental(3).fit(source.X, source.y)
-    assert not source.reads
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda X, y: (X, None), "requires y to be passed"),
-        (lambda X, y: (X, y[:-1]), "X has 200 rows, y has 199"),
-        (lambda X, y: (X, np.ones(5)), "X has 200 rows, y has 5"),
-        (lambda X, y: (X[X[:, 0] > 0], y[:40]), "10 blocks in X and 2 in y"),
-        (lambda X, y: (X[X[:, 0] > 0], np.ones(200)), "are not known.*compute_chunk_sizes"),
-        (lambda X, y: (X[:0], y[:0]), "Found array with 0 sample"),
-        (lambda X, y: (dask.delayed(X), y), "single Delayed"),
-    ],
-)
-def test_bad_data_are_refused_before_anything_is_read(change, message, source):
-    model = Incremental(sgd())
-    with pytest.raises((ValueError, TypeError), match=message):
-        model.fit(*change(source.X, source.y))
-    assert not source.reads
-    assert vars(model).keys() == vars(Incremental(sgd())).keys()
-
-
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
-        ({"max_iter": 0}, "max_iter == 0, must be >= 1"),
-        ({"prefetch": -1}, "prefetch == -1, must be >= 0"),
-        ({"classes": []}, "at least one label"),
-        ({"classes": [0, 1, 1]}, r"each label once. Got \[1\]"),
-        ({"classes": ["a", "b"]}, "of the kind of y"),
-    ],
-)
-def test_bad_parameters_are_refused_before_anything_is_read(params, message, source):
-    with pytest.raises(ValueError, match=message):
-        Incremental(sgd(), **params).fit(source.X, source.y)
-    assert not source.reads
-
-
-def test_weights_of_another_length_are_refused(source):
-    with pytest.raises(ValueError, match="each of the 200 rows of X. Got 7"):
-        Incremental(sgd()).fit(source.X, source.y, sample_weight=np.ones(7))
-    with pytest.raises(ValueError, match="number of rows of X is not known"):
-        X = source.X[source.X[:, 0] > 0]
-        Incremental(sgd()).fit(X, source.y, sample_weight=np.ones(200))
-    assert not source.reads
-
-
-def test_labels_outside_classes_name_the_label_and_the_rows():
-    X = da.ones((40, 2), chunks=(10, 2))
-    y = np.arange(40) // 15
-    with pytest.raises(ValueError, match=r"classes=\[0, 1\]. Got \[2\] in rows 30, 31, 32"):
-        Incremental(sgd(), classes=[0, 1]).fit(X, y)
-    lazy = da.from_array(y, chunks=10)
-    model = Incremental(sgd(), classes=[0, 1])
-    with pytest.raises(BlockError, match=r"Got \[2\] in rows 0, 1, 2, 3, 4, ... of block 3") as e:
-        model.fit(X, lazy)
-    assert e.value.block == 3
-    expected = loop(sgd(), in_blocks(X, lazy)[:3], classes=[0, 1])
-    assert same_state(model.estimator_, expected)
-
-
-def test_a_block_that_fails_leaves_the_model_after_the_last_complete_block(scheduler):
-    source = Source(fail_at=4)
-    model = Incremental(sgd(), classes=[0, 1])
-    with pytest.raises(BlockError, match="Block 4 could not be computed: OSError: disk 4") as info:
-        model.fit(source.X, source.y)
-    assert info.value.block == 4
-    assert isinstance(info.value.__cause__, OSError)
-    whole = Source()
-    blocks = in_blocks(whole.X, whole.y)
-    assert same_state(model.estimator_, loop(sgd(), blocks[:4], classes=[0, 1]))
-    model.partial_fit(whole.X[80:], whole.y[80:])
-    assert same_state(model.estimator_, loop(sgd(), blocks, classes=[0, 1]))
-
-
-def test_a_refit_that_fails_at_once_keeps_the_former_model(source):
-    model = Incremental(sgd()).fit(source.X, source.y)
-    before = model.estimator_
-    broken = Source(fail_at=0)
-    with pytest.raises(BlockError):
-        model.set_params(classes=[0, 1]).fit(broken.X, broken.y)
-    assert model.estimator_ is before
-
-
-def test_errors_of_data_in_memory_are_those_of_the_bare_estimator():
-    with pytest.raises(ValueError, match="Input X contains NaN"):
-        Incremental(sgd()).fit(np.full((4, 2), np.nan), [0, 1, 0, 1])
-
-
-@pytest.mark.parametrize(
-    ("block", "message"),
-    [
-        (None, "Got NoneType instead"),
-        (np.ones((10, 5)), r"promises. Got \(10, 5\) in block 1"),
-        (np.full((10, 2), "a"), "Got <U1 in block 1"),
-        (np.full((10, 2), np.nan), r"Block 1 \(10 rows\) could not be learned.*NaN"),
-    ],
-)
-def test_a_block_that_is_not_what_was_promised_is_named(block, message):
-    good = da.ones((10, 2), chunks=(10, 2))
-    X = da.concatenate([good, da.from_delayed(dask.delayed(lambda: block)(), (10, 2), float)])
-    with pytest.raises(BlockError, match=message):
-        Incremental(sgd(), classes=[0, 1]).fit(X, np.arange(20) % 2)
-
-
-def test_predicting_before_fitting_is_refused(source):
-    with pytest.raises(NotFittedError):
-        Incremental(sgd()).predict(source.X)
 
 
 # Importing
