@@ -145,7 +145,7 @@ def test_bad_data_are_refused(name, method, source):
         ),
         (
             np.array([0, np.nan] * 100),
-            r"Input y contains NaN, in rows 1, 3, 5, 7, 9, .... Drop these rows, or give them a lab",
+            r"Input y contains NaN, in rows 1, 3, 5, 7, 9, .... Drop these rows, or give",
         ),
     ],
 )

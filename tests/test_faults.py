@@ -1,0 +1,561 @@
+"""What holds when something breaks: nothing that was learned is lost, and nothing stays behind."""
+
+import doctest
+import gc
+import itertools
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import warnings
+from pathlib import Path
+
+import dask
+import dask.array as da
+import dask.dataframe as dd
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.linear_model import SGDClassifier
+from sklearn.preprocessing import StandardScaler
+
+from incremental import BlockError, Incremental
+
+from .conftest import Source, in_blocks, loop, same_state
+
+ROOT = Path(__file__).parent.parent
+
+
+def sgd():
+    return SGDClassifier(random_state=0)
+
+
+# A block's loader raises
+
+
+def test_a_block_that_fails_leaves_the_model_after_the_last_complete_block(scheduler):
+    source = Source(fail_at=4)
+    model = Incremental(sgd(), classes=[0, 1])
+    with pytest.raises(BlockError, match="Block 4 could not be computed: OSError: disk 4") as info:
+        model.fit(source.X, source.y)
+    assert info.value.block == 4
+    assert isinstance(info.value.__cause__, OSError)
+    whole = Source()
+    blocks = in_blocks(whole.X, whole.y)
+    assert same_state(model.estimator_, loop(sgd(), blocks[:4], classes=[0, 1]))
+    model.partial_fit(whole.X[80:], whole.y[80:])
+    assert same_state(model.estimator_, loop(sgd(), blocks, classes=[0, 1]))
+
+
+def test_a_loader_that_fails_leaves_no_row_before_it_unlearned_in_batches():
+    for batch_size in (7, 20, 33, 1_000):
+        source = Source(fail_at=4)
+        model = Incremental(StandardScaler(), batch_size=batch_size)
+        with pytest.raises(BlockError) as info:
+            model.fit(source.X)
+        assert info.value.block == 4
+        assert model.n_samples_seen_ == 80
+        model.partial_fit(Source().X[80:])
+        expected = StandardScaler().fit(Source().X.compute())
+        assert model.n_samples_seen_ == 200
+        assert np.allclose(model.mean_, expected.mean_, rtol=1e-12)
+
+
+# partial_fit raises
+
+
+class Careful(SGDClassifier):
+    """Refuses a block before it changes anything."""
+
+    refuses = -1
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        if (X[:, 0] == self.refuses).any():
+            raise ArithmeticError("too hard")
+        return super().partial_fit(X, y, classes=classes, sample_weight=sample_weight)
+
+
+@pytest.mark.parametrize("prefetch", [None, 0])
+def test_a_block_that_cannot_be_learned_leaves_the_model_bit_for_bit(source, prefetch):
+    hard = da.concatenate([source.X[:60], da.full((20, 3), -1.0), source.X[80:]])
+    model = Incremental(Careful(random_state=0), classes=[0, 1], prefetch=prefetch)
+    message = r"Block 3 \(20 rows\) could not be learned by Careful: ArithmeticError: too hard"
+    with pytest.raises(BlockError, match=message) as info:
+        model.fit(hard, source.y)
+    assert info.value.block == 3
+    assert isinstance(info.value.__cause__, ArithmeticError)
+    blocks = in_blocks(source.X, source.y)
+    assert same_state(model.estimator_, loop(sgd(), blocks[:3], classes=[0, 1]))
+    model.partial_fit(source.X[60:], source.y[60:])
+    assert same_state(model.estimator_, loop(sgd(), blocks, classes=[0, 1]))
+
+
+@pytest.mark.parametrize("batch_size", [5, 8, 20, 47, 90])
+@pytest.mark.parametrize("bad_block", [0, 3, 7])
+def test_a_batch_that_cannot_be_learned_names_the_first_row_that_was_not(batch_size, bad_block):
+    values = np.random.default_rng(0).random((200, 3))
+    bad = values.copy()
+    bad[20 * bad_block + 13] = np.nan
+    model = Incremental(StandardScaler(), batch_size=batch_size)
+    model.set_params(estimator=Strict())
+    with pytest.raises(
+        BlockError, match=f"NaN or infinity: row 13 of X in block {bad_block}."
+    ) as e:
+        model.fit(da.from_array(bad, chunks=(20, 3)))
+    learned = int(getattr(model, "n_samples_seen_", 0))
+    assert e.value.block == learned // 20 <= bad_block
+    if learned % 20:
+        assert f"from row {learned % 20} on, in a batch of" in str(e.value)
+    if learned:
+        assert model.n_samples_seen_ == learned
+        assert np.allclose(model.mean_, values[:learned].mean(0), rtol=1e-12)
+    model.partial_fit(values[learned:])
+    assert np.allclose(model.mean_, values.mean(0), rtol=1e-12)
+
+
+class Strict(StandardScaler):
+    """Takes no NaN."""
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        if np.isnan(X).any():
+            raise ValueError("X contains NaN")
+        return super().partial_fit(X, y, sample_weight)
+
+
+# Ctrl-C
+
+
+INTERRUPTED = """
+    import os, random, signal, sys, threading, time
+    import dask, dask.array as da, numpy as np
+    from sklearn.linear_model import SGDClassifier
+    from incremental import Incremental
+
+    class Counting(SGDClassifier):
+        def partial_fit(self, X, y, classes=None, sample_weight=None):
+            self.half_ = True
+            super().partial_fit(X, y, classes=classes)
+            self.n_blocks_ = getattr(self, "n_blocks_", 0) + 1
+            self.half_ = False
+            return self
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # where a shell ignores it
+    n_blocks = 60
+    values = np.random.default_rng(0).random((20 * n_blocks, 3))
+    labels = (values[:, 0] > 0.5).astype(int)
+
+    def load(i):
+        time.sleep(0.001 * (i % 3))
+        return values[20 * i : 20 * (i + 1)]
+
+    def reference(n):
+        model = SGDClassifier(random_state=0)
+        for i in range(n):
+            rows = slice(20 * i, 20 * (i + 1))
+            model.partial_fit(values[rows], labels[rows], classes=[0, 1])
+        return model
+
+    X = da.concatenate(
+        [da.from_delayed(dask.delayed(load)(i), (20, 3), float) for i in range(n_blocks)]
+    )
+    y = da.from_array(labels, chunks=20)
+
+    def new():
+        return Incremental(
+            Counting(random_state=0), classes=[0, 1], batch_size=BATCH_SIZE, max_iter=2
+        )
+
+    start = time.perf_counter()
+    new().fit(X, y)
+    seconds = time.perf_counter() - start
+
+    def press(moment):
+        time.sleep(moment)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    stopped = 0
+    for seed in range(FIRST_SEED, FIRST_SEED + N_SEEDS):
+        print("seed", seed, flush=True)
+        model = new()
+        moment = random.Random(seed).uniform(0, 1.1) * seconds
+        before = set(threading.enumerate())
+        thread = threading.Thread(target=press, args=(moment,))
+        try:
+            thread.start()
+            model.fit(X, y)
+            thread.join()
+            time.sleep(0.2)  # the signal may come after the fit
+        except KeyboardInterrupt:
+            pass
+        thread.join()
+        left = set(threading.enumerate()) - before - {thread}
+        assert not left, left
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if not hasattr(model, "estimator_"):
+            continue
+        assert not model.half_
+        done = model.n_blocks_
+        assert model.n_iter_ in (0, 1, 2)
+        if BATCH_SIZE is None and done < n_blocks:
+            stopped += 1
+            assert (model.coef_ == reference(done).coef_).all(), done
+            if done < n_blocks:
+                model.partial_fit(X[20 * done :], y[20 * done :])
+            assert (model.coef_ == reference(n_blocks).coef_).all()
+        elif BATCH_SIZE is not None:
+            assert (model.t_ - 1) % 20 == 0, model.t_  # rows of whole blocks
+    print("stopped", stopped)
+"""
+
+
+@pytest.mark.parametrize("batch_size", [None, 50])
+def test_ctrl_c_at_any_moment_leaves_whole_blocks_and_no_thread(batch_size):
+    first = int.from_bytes(os.urandom(3), "big")
+    code = textwrap.dedent(INTERRUPTED).replace("BATCH_SIZE", repr(batch_size))
+    code = code.replace("FIRST_SEED", str(first)).replace("N_SEEDS", "12")
+    done = run_python(code)
+    assert done.returncode == 0, done.stdout[-200:] + done.stderr
+    print(done.stdout)
+
+
+def run_python(code, *args):
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, args)], capture_output=True, text=True, cwd=ROOT
+    )
+
+
+# Out of memory
+
+
+class TooLarge:
+    """Blocks of which one does not fit into memory."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def load(self, i):
+        if i == self.at:
+            raise MemoryError("Unable to allocate 3 TiB")
+        return np.ones((100, 16))
+
+    def array(self):
+        parts = [dask.delayed(self.load)(i) for i in range(5)]
+        return da.concatenate([da.from_delayed(p, (100, 16), float) for p in parts])
+
+    def delayed(self):
+        return [dask.delayed(self.load)(i) for i in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "params", "size"),
+    [
+        ("array", 0, {"prefetch": 3}, "A block has 12.50 kiB"),
+        ("array", 3, {"prefetch": 3}, "A block has 12.50 kiB"),
+        ("delayed", 3, {"prefetch": 3}, r"A block has 12.\d\d kiB"),
+        ("delayed", 0, {"prefetch": 3}, "How large it is, is not known"),
+        ("array", 3, {"prefetch": 0}, "A block has 12.50 kiB"),
+    ],
+)
+def test_out_of_memory_says_how_large_blocks_are_and_how_many_there_are(kind, at, params, size):
+    model = Incremental(StandardScaler(), **params)
+    message = (
+        f"Block {at} could not be computed: MemoryError: Unable to allocate 3 TiB. {size}; "
+        f"besides the one that is learned, up to prefetch={params['prefetch']} are in memory. Set "
+        r"a smaller prefetch, or cut X into smaller blocks \(rechunk, repartition\)."
+    )
+    with pytest.raises(BlockError, match=message) as info:
+        model.fit(getattr(TooLarge(at), kind)())
+    assert info.value.block == at
+    assert isinstance(info.value.__cause__, MemoryError)
+    assert getattr(model, "n_samples_seen_", 0) == 100 * at
+
+
+# A refit that fails
+
+
+@pytest.mark.parametrize("fail_at", [0, 3])
+def test_the_former_model_stays_until_the_new_one_has_learned_a_block(source, fail_at):
+    model = Incremental(sgd(), classes=[0, 1], max_iter=2).fit(source.X, source.y)
+    before = model.estimator_
+    broken = Source(fail_at=fail_at)
+    with pytest.raises(BlockError):
+        model.fit(broken.X, broken.y)
+    if fail_at == 0:
+        assert model.estimator_ is before
+        assert model.n_iter_ == 2
+    else:
+        blocks = in_blocks(source.X, source.y)[:fail_at]
+        assert same_state(model.estimator_, loop(sgd(), blocks, classes=[0, 1]))
+        assert model.n_iter_ == 0
+
+
+def test_the_former_model_stays_where_the_first_block_is_refused_by_the_estimator(source):
+    model = Incremental(sgd(), classes=[0, 1]).fit(source.X, source.y)
+    state = pickle.dumps(model)
+    with pytest.raises(BlockError, match="NaN"):
+        model.fit(source.X * np.nan, source.y)
+    assert pickle.dumps(model) == state
+
+
+# kill -9
+
+
+def checkpoint_of_the_readme():
+    """Return the code of the class that the README shows."""
+    examples = doctest.DocTestParser().get_examples((ROOT / "README.rst").read_text())
+    (found,) = (e.source for e in examples if e.source.startswith("class Checkpoint"))
+    return "import os, joblib\n" + found
+
+
+KILLED = """
+    import sys, time, json
+    import numpy as np, dask, dask.array as da
+    from sklearn.linear_model import SGDClassifier
+    from incremental import Incremental
+    from checkpoint import Checkpoint
+
+    path, log, first, every = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+
+    class Tell(Checkpoint):
+        "Writes down each block that was learned."
+
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            super().on_fit_task_end(estimator, context, fitted_estimator=fitted_estimator)
+            if context.task_name == "block":
+                with open(log, "a") as file:
+                    file.write(f"{first + context.task_id}\\n")
+
+    rng = np.random.default_rng(0)
+    values = rng.random((40 * 20, 3))
+    labels = (values[:, 0] > 0.5).astype(int)
+
+    def load(i):
+        time.sleep(0.005)
+        return values[20 * i : 20 * (i + 1)]
+
+    X = da.concatenate([da.from_delayed(dask.delayed(load)(i), (20, 3), float) for i in range(40)])
+    y = da.from_array(labels, chunks=20)
+    if first:
+        import joblib
+        _, model = joblib.load(sys.argv[5])
+    else:
+        model = Incremental(SGDClassifier(random_state=0), classes=[0, 1])
+    model.set_callbacks(Tell(path, every))
+    model.partial_fit(X[20 * first :], y[20 * first :])
+    print(json.dumps([model.coef_.tolist(), float(model.t_)]))
+"""
+
+
+def test_a_killed_process_goes_on_from_its_checkpoint_to_the_same_model(tmp_path):
+    seed = int.from_bytes(os.urandom(3), "big")
+    print("seed", seed)
+    rng = np.random.default_rng(seed)
+    (tmp_path / "checkpoint.py").write_text(checkpoint_of_the_readme())
+    (tmp_path / "train.py").write_text(textwrap.dedent(KILLED))
+    log, every = tmp_path / "log", 3
+    environment = dict(os.environ, PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+    first, saved, n_kills = 0, "", 0
+    while True:
+        path = tmp_path / f"model-{n_kills}"
+        log.write_text("")
+        command = [sys.executable, tmp_path / "train.py", path, log, first, every, saved]
+        process = subprocess.Popen(
+            list(map(str, command)), stdout=subprocess.PIPE, env=environment, text=True
+        )
+        stop_after = rng.integers(1, 20) if n_kills < 3 else 1_000
+        while process.poll() is None and len(log.read_text().split()) < stop_after:
+            if path.exists():
+                joblib.load(path)  # a whole one, at any moment
+        if process.poll() is not None:
+            break
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        n_kills += 1
+        learned = first + len(log.read_text().split())
+        if path.exists():
+            done, _ = joblib.load(path)
+            first, saved = first + done, path
+        assert learned - first <= every  # what is learned once more
+    assert n_kills == 3
+    coef, t = json.loads(process.communicate()[0])
+    values = np.random.default_rng(0).random((40 * 20, 3))
+    labels = (values[:, 0] > 0.5).astype(int)
+    blocks = zip(np.split(values, 40), np.split(labels, 40), strict=True)
+    expected = loop(sgd(), blocks, classes=[0, 1])
+    assert np.array_equal(coef, expected.coef_)
+    assert t == expected.t_
+
+
+# Threads
+
+
+def in_threads(n, call):
+    results, errors = [None] * n, []
+
+    def run(i):
+        try:
+            results[i] = call(i)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(n)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    return results
+
+
+def test_fits_in_several_threads_do_not_disturb_each_other(source):
+    def fit(i):
+        model = Incremental(SGDClassifier(random_state=i), classes=[0, 1], max_iter=2)
+        return model.fit(source.X, source.y)
+
+    blocks = in_blocks(source.X, source.y)
+    for i, model in enumerate(in_threads(8, fit)):
+        expected = loop(SGDClassifier(random_state=i), blocks * 2, classes=[0, 1])
+        assert same_state(model.estimator_, expected)
+
+
+def test_one_model_predicts_in_several_threads(source):
+    model = Incremental(sgd(), classes=[0, 1]).fit(source.X, source.y)
+    expected = model.predict(source.X).compute(), model.score(source.X, source.y)
+    before = list(warnings.filters)
+
+    def predict(i):
+        return [
+            (model.predict(source.X).compute(), model.score(source.X, source.y)) for _ in range(5)
+        ]
+
+    for labels, score in itertools.chain(*in_threads(8, predict)):
+        assert np.array_equal(labels, expected[0])
+        assert score == expected[1]
+    assert list(warnings.filters) == before
+
+
+# Many fits
+
+
+def many_fits(n):
+    """Fit, fail and predict `n` times; return the objects and threads that are left for each."""
+    X = da.random.default_rng(0).random((8, 2), chunks=(4, 2))
+    y = da.from_array(np.arange(8) % 2, chunks=4)
+    broken = Source(2, fail_at=1)
+
+    def one(i):
+        model = Incremental(sgd(), classes=[0, 1], shuffle=i % 2 == 0, random_state=0).fit(X, y)
+        model.predict(X)
+        if i % 10 == 0:
+            model.score(X, y)
+            with pytest.raises(BlockError):
+                model.fit(broken.X, broken.y)
+
+    for i in range(20):  # caches fill
+        one(i)
+    gc.collect()
+    n_objects, n_threads = len(gc.get_objects()), threading.active_count()
+    for i in range(n):
+        one(i)
+    gc.collect()
+    return len(gc.get_objects()) - n_objects, threading.active_count() - n_threads
+
+
+def test_many_fits_leave_neither_objects_nor_threads():
+    objects, threads = many_fits(300)
+    assert threads == 0
+    assert objects < 300  # less than one for each
+
+
+@pytest.mark.soak
+def test_ten_thousand_fits_leave_neither_objects_nor_threads():
+    objects, threads = many_fits(10_000)
+    assert threads == 0
+    assert objects < 1_000
+
+
+# Data that change between passes
+
+
+def write(path, kind, values):
+    frame = pd.DataFrame(values, columns=["a", "b"])
+    if kind == "parquet":
+        frame.to_parquet(path)
+    elif kind == "csv":
+        frame.to_csv(path, index=False)
+    else:
+        import zarr
+
+        zarr.open(path, mode="w", shape=values.shape, chunks=(10, 2), dtype=float)[:] = values
+
+
+READ = {"parquet": dd.read_parquet, "csv": dd.read_csv, "zarr": da.from_zarr}
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_each_pass_learns_what_the_file_holds_then(kind, tmp_path):
+    path = str(tmp_path / "data")
+    old, new = np.zeros((40, 2)), np.ones((40, 2))
+    write(path, kind, old)
+    X = READ[kind](path)
+
+    class Rewriting:
+        """A callback that writes the file anew after the first pass."""
+
+        def setup(self, estimator, context): ...
+
+        def teardown(self, estimator, context): ...
+
+        def on_fit_task_begin(self, estimator, context): ...
+
+        def on_fit_task_end(self, estimator, context):
+            if context.task_name == "pass" and context.task_id == 0:
+                write(path, kind, new)
+
+    model = Incremental(StandardScaler(), max_iter=2).set_callbacks(Rewriting()).fit(X)
+    assert model.mean_.tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(("kind", "tells"), [("parquet", True), ("csv", True), ("zarr", False)])
+def test_the_token_of_a_collection_tells_whether_its_files_were_rewritten(kind, tells, tmp_path):
+    path = str(tmp_path / "data")
+    write(path, kind, np.zeros((40, 2)))
+    before = dask.base.tokenize(READ[kind](path))
+    assert dask.base.tokenize(READ[kind](path)) == before
+    write(path, kind, np.ones((50, 2)))
+    assert (dask.base.tokenize(READ[kind](path)) != before) == tells or kind == "zarr"
+
+
+def test_a_rewritten_array_of_another_shape_is_refused_at_its_block(tmp_path):
+    path = str(tmp_path / "data")
+    write(path, "zarr", np.zeros((40, 2)))
+    X = da.from_zarr(path)
+    write(path, "zarr", np.ones((40, 3)))
+    with pytest.raises(BlockError, match="Block 0 could not be computed|promises"):
+        Incremental(StandardScaler()).fit(X)
+
+
+# Models of older versions
+
+
+def test_a_model_of_an_older_version_of_scikit_learn_warns(source):
+    model = Incremental(sgd(), classes=[0, 1]).fit(source.X, source.y)
+    version = sklearn.__version__.encode()
+    old = b"0" * (len(version) - 2) + b".1"
+    saved = pickle.dumps(model)
+    assert version in saved
+    with pytest.warns(InconsistentVersionWarning) as caught:
+        loaded = pickle.loads(saved.replace(version, old))
+    assert {w.message.estimator_name for w in caught} == {"SGDClassifier"}
+    assert {w.message.original_sklearn_version for w in caught} == {old.decode()}
+    assert same_state(loaded.estimator_, model.estimator_)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pickle.loads(saved)
