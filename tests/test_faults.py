@@ -444,11 +444,17 @@ def test_one_model_predicts_in_several_threads(source):
 # Many fits
 
 
+def load_or_fail(i):
+    if i:
+        raise OSError("disk is gone")
+    return np.ones((2, 2))
+
+
 def many_fits(n):
     """Fit, fail and predict `n` times; return the objects and threads that are left for each."""
     X = da.random.default_rng(0).random((8, 2), chunks=(4, 2))
     y = da.from_array(np.arange(8) % 2, chunks=4)
-    broken = Source(2, fail_at=1)
+    broken = [dask.delayed(load_or_fail)(i) for i in range(2)]
 
     def one(i):
         model = Incremental(sgd(), classes=[0, 1], shuffle=i % 2 == 0, random_state=0).fit(X, y)
@@ -456,7 +462,7 @@ def many_fits(n):
         if i % 10 == 0:
             model.score(X, y)
             with pytest.raises(BlockError):
-                model.fit(broken.X, broken.y)
+                model.fit(broken, [dask.delayed(np.arange)(2)] * 2)
 
     for i in range(20):  # caches fill
         one(i)

@@ -1,0 +1,23 @@
+"""``python -m incremental`` runs the main job."""
+
+import re
+import runpy
+import sys
+
+import pytest
+
+
+def test_the_demo_learns_and_says_what_it_took(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["incremental", "--blocks", "4", "--rows", "500"])
+    runpy.run_module("incremental", run_name="__main__")
+    shown = capsys.readouterr()
+    assert "2,000 rows in 4 blocks" in shown.out
+    assert float(re.search(r"accuracy +([\d.]+)", shown.out)[1]) > 0.7
+    assert "learned 4 of 4 blocks" in shown.err
+
+
+def test_unknown_options_are_refused(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["incremental", "--block", "four"])
+    with pytest.raises(SystemExit):
+        runpy.run_module("incremental", run_name="__main__")
+    assert "invalid int value: 'four'" in capsys.readouterr().err
