@@ -440,7 +440,7 @@ def _checkpoint(learner: Learner, finish: int | None = None) -> Checkpoint:
     """Return a checkpoint; with `finish` after the rows that wait were learned, too."""
     if finish is not None:
         learner = learner.copy()
-        learner.finish(finish)
+        learner.finish()
     n_waiting = sum(map(n_rows, learner.blocks_waiting()))
     return Checkpoint(learner.model, learner.n_batches, learner.n_rows, learner.waiting, n_waiting)
 

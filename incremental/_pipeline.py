@@ -38,7 +38,7 @@ from incremental._blocks import UNKNOWN_CATEGORIES, Blocks, layout_of
 from incremental._labels import needs_classes
 from incremental._runner import Runner
 from incremental._stream import Plan, stream
-from incremental._training import Learner, check_block, last_step, learn_batch
+from incremental._training import Learner, check_block, last_step
 from incremental.exceptions import BlockError, describe
 
 #: Rows of the first block that steps are fitted on which look at the layout only.
@@ -695,12 +695,10 @@ class _Together(Learner):
         parts = {_name_of_X(i): X for i, X in enumerate(block["X"])}
         return super().learn(number, {**block, **parts})
 
-    def _learn_batches(self, number: int, batches: list[Block]) -> None:
-        for batch in batches:
-            for step, columns, params in zip(self.model, self._columns, self._params, strict=True):
-                part = {name: batch[column] for column, name in columns.items()}
-                learn_batch(step, number, part, params)
-            self.n_batches += 1
+    def _learn_batch(self, batch: Block) -> None:
+        for step, columns, params in zip(self.model, self._columns, self._params, strict=True):
+            part = {name: batch[column] for column, name in columns.items()}
+            self._partial_fit(step, part, params)
 
 
 def _name_of_X(i: int) -> str:

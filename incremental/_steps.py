@@ -111,11 +111,9 @@ def steps(
         with _cluster.steps(learner, planned, names, runner, prefetch, listening) as found:
             yield found
         return
-    number = -1
     with stream(planned, runner, prefetch=prefetch) as computed:
 
         def hand_over() -> Iterator[Step]:
-            nonlocal number
             for number, block in computed:
                 step = Step(number, block["block"] if shuffle else block, learner)
                 del block  # not held while the next one is waited for
@@ -125,4 +123,4 @@ def steps(
             yield hand_over()
         finally:
             # Also what came before an error is learned, so that only the rest is to be done.
-            learner.finish(number + 1)
+            learner.finish()

@@ -111,16 +111,16 @@ class Learner:
         if self.classes is not None:
             check_labels(block.get("y"), self.classes, number, self.order)
         self._unfinished = [*self._unfinished, (number, n, 0)]
-        self._learn_batches(number, self._batches.add(block))
+        self._learn_batches(self._batches.add(block))
         self.n_rows += n
         waiting = [*self.waiting, number]
         self.waiting = waiting[len(waiting) - len(self.blocks_waiting()) :]
         return True
 
-    def finish(self, number: int) -> None:
-        """Learn what waits for more rows, up to the block before `number`."""
+    def finish(self) -> None:
+        """Learn what waits for more rows."""
         self.waiting = []
-        self._learn_batches(number - 1, self._batches.rest())
+        self._learn_batches(self._batches.rest())
 
     def blocks_waiting(self) -> list[Block]:
         """Return the blocks that wait until there are more rows."""
@@ -139,21 +139,31 @@ class Learner:
             [getattr(self.model, "__dict__", {}), *self.blocks_waiting()]
         )
 
-    def _learn_batches(self, number: int, batches: list[Block]) -> None:
+    def _learn_batches(self, batches: list[Block]) -> None:
         for batch in batches:
             try:
-                learn_batch(last_step(self.model), number, batch, self.params)
-            except BaseException as error:
+                self._learn_batch(batch)
+            except BaseException:
                 self._batches.rest()  # what waits comes after: it is not to be learned either
-                if isinstance(error, BlockError):
-                    raise self._failed(batch, error.__cause__) from error.__cause__
                 raise
             self.n_batches += 1
             self._unfinished = _without_first(self._unfinished, n_rows(batch))
 
-    def _failed(self, batch: Block, error: Any) -> BlockError:
+    def _learn_batch(self, batch: Block) -> None:
+        self._partial_fit(last_step(self.model), batch, self.params)
+
+    def _partial_fit(self, estimator: Any, batch: Block, params: dict[str, Any]) -> None:
+        """Call ``partial_fit``; an error names the block."""
+        data = {name: value for name, value in batch.items() if name != "y"}
+        target = (batch["y"],) if "y" in batch else ()
+        try:
+            estimator.partial_fit(data.pop("X"), *target, **data, **params)
+        except Exception as error:
+            raise self._failed(estimator, batch, error) from error
+
+    def _failed(self, estimator: Any, batch: Block, error: Exception) -> BlockError:
         """Return the error that names the first block that was not learned to its end."""
-        n, learner = n_rows(batch), type(last_step(self.model)).__name__
+        n, learner = n_rows(batch), type(estimator).__name__
         number, size, learned = self._unfinished[0]
         if (size, learned) == (n, 0):
             message = f"Block {number} ({n} rows) could not be learned by {learner}"
@@ -219,20 +229,6 @@ def not_finite(values: Any) -> np.ndarray:
     else:
         return np.empty(0, int)
     return np.flatnonzero(bad.reshape(len(bad), -1).any(1))
-
-
-def learn_batch(estimator: Any, number: int, batch: Block, params: dict[str, Any]) -> None:
-    """Call ``partial_fit``; an error names the block."""
-    data = {name: value for name, value in batch.items() if name != "y"}
-    target = (batch["y"],) if "y" in batch else ()
-    try:
-        estimator.partial_fit(data.pop("X"), *target, **data, **params)
-    except Exception as error:
-        raise BlockError(
-            f"Block {number} ({n_rows(batch)} rows) could not be learned by "
-            f"{type(estimator).__name__}: {describe(error)}",
-            number,
-        ) from error
 
 
 def check_block(number: int, block: dict[str, Any], promise: Any = None) -> int:
