@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 import uuid
 import warnings
 from typing import Any
@@ -67,12 +68,17 @@ def apply(model: Any, method: str, X: Any, row: Any = None) -> Any:
     return _one(shared, method, X, example, None)
 
 
+#: The filters of warnings are those of the process: two threads that change them at once would
+#: leave them changed.
+_FILTERS = threading.RLock()
+
+
 def probe(model: Any, method: str, X: Any, row: Any = None) -> Any:
     """Return what a method gives for one or two made-up rows like those of X."""
     failure = None
     for rows in [*_made_up(model, X), *([] if row is None else [row])]:
         try:
-            with warnings.catch_warnings():
+            with _FILTERS, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return getattr(model, method)(rows)
         except Exception as error:

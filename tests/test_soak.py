@@ -63,7 +63,7 @@ class Case:
             least, rng.choice([3, 30, 300]), rng.integers(1, 25), endpoint=True
         )
         self.container = rng.choice(["array", "delayed", "frame", "centred", "re-chunked"])
-        if self.container in ("array", "delayed") and least == 1:
+        if self.container == "delayed" and least == 1:  # dask.array leaves empty blocks out
             self.sizes[1:][rng.random(len(self.sizes) - 1) < 0.1] = 0
         n, width = self.sizes.sum(), rng.integers(1, 7)
         dtype = rng.choice(["f8", "f4", "i8", "i2"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from incremental._blocks import make_blocks
 from incremental._runner import execute, open_runner
 from incremental._stream import plan, stream
-from incremental._windows import presorted, trace, windows
+from incremental._windows import presorted, stages, trace, windows
 
 from .conftest import Source
 
@@ -248,3 +248,18 @@ def test_a_presorted_task_does_the_same(drawn):
         again = presorted(fused)
         assert (again.key, again.dependencies) == (fused.key, fused.dependencies)
         assert again({k: k for k in missing}) == expected[key]
+
+
+@settings(max_examples=100, deadline=None)
+@given(drawn=_graphs(), data=st.data())
+def test_each_stage_depends_on_earlier_stages_only_and_there_are_as_few_as_can_be(drawn, data):
+    graph, _, _ = drawn
+    wanted = data.draw(st.sets(st.sampled_from(sorted(graph)), min_size=1))
+    depth = {}  # how many of the wanted values are on the longest way down
+    for key, task in graph.items():  # each layer after the one below
+        depth[key] = max(
+            (depth[d] + (d in wanted) for d in task.dependencies if d in graph), default=0
+        )
+    found = stages(graph, wanted)
+    assert sorted(key for stage in found for key in stage) == sorted(wanted)
+    assert all({depth[key] for key in stage} == {i} for i, stage in enumerate(found))
