@@ -110,7 +110,7 @@ class Case:
         if self.rng.random() < 0.1:
             time.sleep(0.001)
         if broken and self.fault == "learn" and i == self.fault_at:
-            return np.full(block.shape, np.nan)
+            return np.full(block.shape, np.inf)
         return block
 
     def X(self, broken=False):

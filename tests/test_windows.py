@@ -108,6 +108,25 @@ def test_a_permutation_warns_and_reads_once(source):
     assert np.array_equal(np.concatenate([x for (x,) in blocks]), X.compute())
 
 
+@pytest.mark.parametrize(("n_blocks", "n_reads"), [(8, 1), (9, 2)])
+def test_a_source_is_read_again_rather_than_held_for_long(n_blocks, n_reads):
+    source = Source(n_blocks)
+    X = da.concatenate([source.X, source.X * 2, da.zeros((400, 3), chunks=(20, 3))])
+    blocks = computed(X)
+    assert source.reads == dict.fromkeys(range(n_blocks), n_reads)
+    assert np.array_equal(np.concatenate([x for (x,) in blocks]), X.compute())
+
+
+def test_what_takes_two_reads_is_held_however_long():
+    source = Source(14)
+    parts = [source.X.blocks[i] for i in range(14)]
+    both = parts[0] + parts[1]
+    X = da.concatenate([both, *parts[2:], both * 2])
+    blocks = computed(X)
+    assert source.reads == dict.fromkeys(range(14), 1)
+    assert np.array_equal(np.concatenate([x for (x,) in blocks]), X.compute())
+
+
 def test_frames_of_one_csv_are_read_once(tmp_path):
     pd.DataFrame({"a": range(40), "b": range(40)}).to_csv(tmp_path / "0.csv", index=False)
     pd.DataFrame({"a": range(60), "b": range(60)}).to_csv(tmp_path / "1.csv", index=False)
