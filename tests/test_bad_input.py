@@ -18,6 +18,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from incremental import BlockError, Incremental
+from incremental._checks import check_keywords
+from incremental._labels import accepts, check_labels
 
 from .conftest import in_blocks, loop, same_state
 
@@ -474,3 +476,37 @@ def test_text_where_numbers_are_needed_names_the_block():
     with pytest.raises(BlockError, match=message):
         model.fit(da.from_array(values, chunks=(10, 2)))
     assert model.n_samples_seen_ == 10
+
+
+def test_containers_that_cannot_be_cut_are_refused(source):
+    count = db.from_sequence([1, 2]).count()
+    for model in never_fitted_and_fitted():
+        for X, message in ((count, "Got Item instead"), (np.array(3.0), "Got a single value: ")):
+            fit = lambda: model.fit(X, source.y)  # noqa: E731
+            refused(model, fit, (TypeError, ValueError), message)
+    assert not source.reads
+
+
+def test_labels_of_several_outputs_are_each_compared_to_their_classes():
+    y = np.array([[0, 5], [1, 6], [0, 7]])
+    message = r"classes=\[5, 6\]. Got \[7\] in row 2 of block 4. Add them to classes"
+    with pytest.raises(BlockError, match=message):
+        check_labels(y, [[0, 1], [5, 6]], 4)
+    mixed = np.array([0, "a", 2], dtype=object)
+    with pytest.raises(BlockError, match=r"Got \['a'\] in row 1 of block 4"):
+        check_labels(mixed, [0, 1, 2], 4)
+
+
+def test_parameters_of_what_has_no_signature_are_left_to_it():
+    check_keywords(min, ["key", "nothing"])
+    assert not accepts(min, "key")
+
+
+def test_a_score_that_fails_names_the_block(source):
+    (_, model) = never_fitted_and_fitted()
+    broken = da.concatenate([source.X[:60], source.X[60:] * np.nan])
+    with pytest.raises(BlockError, match="Block 3 could not be scored: ValueError: Input X contai"):
+        model.score(broken, source.y)
+    none = source.X[:, 0] > 1
+    with pytest.raises(ValueError, match="every block of X is empty"):
+        model.score(source.X[none], source.y[none])

@@ -15,7 +15,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
 from incremental import Incremental
-from incremental._batches import Batches, split
+from incremental._batches import Batches, concatenate, rows, split
 from incremental.datasets import make_classification
 
 from .conftest import loop, same_state
@@ -150,3 +150,15 @@ def test_shuffling_repairs_sorted_labels_as_far_as_blocks_of_one_class_can():
     assert accuracy(100) < 0.55  # all of class 0 comes first, and is forgotten
     assert accuracy(100, shuffle=True, max_iter=5) > 0.85
     assert accuracy(15_000, shuffle=True, max_iter=5) < 0.65  # two blocks are a bad order both ways
+
+
+def test_rows_and_parts_of_every_kind():
+    sparse = sp.coo_matrix(np.arange(6.0).reshape(3, 2))
+    assert rows(sparse, np.array([2, 0])).toarray().tolist() == [[4, 5], [0, 1]]
+    assert rows(("a", "b", "c"), np.array([2, 0])) == ["c", "a"]
+    outputs = concatenate([[np.zeros(2), np.ones(2)], [np.zeros(1), np.ones(1)]])
+    assert [output.tolist() for output in outputs] == [[0, 0, 0], [1, 1, 1]]
+    assert concatenate([sparse, sparse]).format == "csr"
+    frame = pd.DataFrame({"a": [1, 2]})
+    assert rows(frame, np.array([1, 0])).a.tolist() == [2, 1]
+    assert concatenate([frame, frame]).a.tolist() == [1, 2, 1, 2]
