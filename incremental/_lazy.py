@@ -102,7 +102,8 @@ def _made_up(model: Any, X: Any) -> list[Any]:
         return [pd.DataFrame(np.ones((1, len(names))), columns=names)]
     n_features = getattr(model, "n_features_in_", None)
     if n_features is not None:
-        return [np.ones((1, n_features))]
+        # Some that have learned from single precision take nothing else (MiniBatchKMeans).
+        return [np.ones((1, n_features), dtype) for dtype in (np.float64, np.float32)]
     return text
 
 

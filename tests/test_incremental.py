@@ -327,6 +327,14 @@ def test_a_transformer_without_score_can_be_fitted():
     assert model.transform(X).compute().shape == (60, 2)
 
 
+def test_what_has_learned_from_single_precision_predicts_blocks_of_it():
+    blocks = [np.random.default_rng(i).random((20, 3)).astype("f4") for i in range(3)]
+    data = [dask.delayed(block) for block in blocks]
+    model = Incremental(MiniBatchKMeans(2, random_state=0, n_init=1)).fit(data)
+    expected = [model.estimator_.predict(block) for block in blocks]
+    assert np.array_equal(model.predict(data).compute(), np.concatenate(expected))
+
+
 def test_text_goes_through_a_stateless_vectoriser():
     text = db.from_sequence(["one two", "three", "two two"] * 4, npartitions=3)
     vectors = Incremental(HashingVectorizer(n_features=8)).transform(text)
