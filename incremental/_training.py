@@ -225,7 +225,7 @@ def not_finite(values: Any) -> np.ndarray:
     if values.dtype.kind in "fc":
         bad = ~np.isfinite(values)
     elif values.dtype == object:
-        bad = (values != values) | np.equal(values, None)
+        bad = np.array([v is None or v != v for v in values.flat], bool).reshape(values.shape)
     else:
         return np.empty(0, int)
     return np.flatnonzero(bad.reshape(len(bad), -1).any(1))
