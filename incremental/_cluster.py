@@ -54,19 +54,16 @@ LARGE = 1_000_000
 #: So many anchors are sent at once.
 N_ANCHORS = 16
 
-#: What it costs to have a block loaded and learned by tasks of its own, in seconds.
-SCHEDULING = 5e-3
-
-#: How long one task learns blocks that cost less than that, in seconds; so much is repeated after
-#: a loss, twice at most.
+#: How long one task loads and learns blocks, in seconds; so much is repeated after a loss, twice at
+#: most.
 TOGETHER = 50e-3
 
 #: Longer, in seconds, and the blocks are learned one by one.
 TOO_LONG = 10 * TOGETHER
 
-#: The first block that is loaded by the task that learns it, to see what that costs.  The next ones
-#: are this power of it, since nothing is loaded ahead for them.
-FIRST_TRIAL, TRIALS_APART = 20, 4
+#: The first block that is loaded by the task that learns it, to see what that costs, and how many
+#: times as far the next one is: nothing is loaded ahead for them.
+FIRST_TRIAL, TRIALS_APART = 20, 2
 
 
 class ClusterRunner(Runner):
@@ -758,16 +755,19 @@ class _Pass:
         self._n_waiting = 0  # rows of blocks that it has seen, but not learned
         self._losses = _Losses()
         self._chain: _Chain | None = None
-        # What a block costs, in seconds: to learn, and to load and learn.
-        self._learning = self._whole = math.inf
+        # What a block costs, in seconds: to learn; to load and learn in one task; and one by one,
+        # at best, as the client sees it.
+        self._learning = self._whole = self._apart = math.inf
+        self._together = False
+        self._last_kept = (0, math.nan)
 
     def n_together(self, position: int) -> int:
         """Return how many blocks from this one on the task that learns them loads itself."""
-        if self.listening or (position < self.next_trial and self._whole > SCHEDULING):
+        if self.listening:
             return 0
-        if self._whole <= SCHEDULING:
+        if self._together:
             return max(2, int(TOGETHER / self._whole))
-        return 1 if self._learning <= SCHEDULING else 0
+        return int(position >= self.next_trial and self._learning <= self._apart / 2)
 
     def learn(self, position: int) -> bool:
         """Wait until a block is learned; return whether it is known now that one had rows."""
@@ -786,10 +786,18 @@ class _Pass:
     def keep(self, position: int, checkpoint: Checkpoint, whole: bool) -> None:
         """Take the checkpoint of a block; `whole` if the task that learned it has loaded it."""
         self._checkpoints[position] = checkpoint
+        now = time.perf_counter()
         if whole:
             self._whole = checkpoint.seconds
+            # Twice as fast to begin with it, as fast to go on: the machine is busy now and then.
+            self._together = self._whole * (1 if self._together else 2) <= self._apart
+            self._last_kept = position, math.nan
         else:
             self._learning = checkpoint.seconds
+            last, then = self._last_kept
+            if now > then and position > last:
+                self._apart = min(self._apart, (now - then) / (position - last))
+            self._last_kept = position, now
 
     def _adopt(self, position: int, checkpoint: Checkpoint) -> None:
         self.learner.model = checkpoint.model
@@ -818,7 +826,7 @@ class _Pass:
                     return chain
                 except FailedTogether as failed:
                     # The next trial comes the later, the more blocks were repeated.
-                    self._whole = math.inf
+                    self._together = False
                     n_repeated = len(failed.positions)
                     self.next_trial = max(self.next_trial, failed.positions.stop + n_repeated)
                     self._give_up()
