@@ -9,10 +9,16 @@ when it is released, the scheduler forgets how the window came about.  Otherwise
 task of the pass, and repeat them all for a model that was lost.  If a worker takes with it what
 cannot be computed again, the scheduler cancels what depends on it, and the client starts another
 chain from its checkpoint.
+
+A block that is loaded and learned faster than a task is scheduled is not worth tasks of its own:
+one task loads and learns several, one after the other.  If it fails, they are repeated one by one,
+so that the error is that of a block, and comes after all blocks before it.
 """
 
 from __future__ import annotations
 
+import math
+import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from copy import copy, deepcopy
 from functools import partial
+from itertools import islice
 from operator import getitem
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -31,7 +38,7 @@ from dask.sizeof import sizeof
 from dask.task_spec import Alias, DataNode, GraphNode, Task, TaskRef
 
 from incremental._batches import Block, n_rows
-from incremental._runner import Runner
+from incremental._runner import FAILURE, Runner, execute
 from incremental._steps import Step
 from incremental._stream import Plan
 from incremental._training import Learner
@@ -46,6 +53,17 @@ LARGE = 1_000_000
 
 #: So many anchors are sent at once.
 N_ANCHORS = 16
+
+#: How long one task loads and learns blocks, in seconds; so much is repeated after a loss, twice at
+#: most.
+TOGETHER = 50e-3
+
+#: Longer, in seconds, and the blocks are learned one by one.
+TOO_LONG = 10 * TOGETHER
+
+#: The first block that is loaded by the task that learns it, to see what that costs, and how many
+#: times as far the next one is: nothing is loaded ahead for them.
+FIRST_TRIAL, TRIALS_APART = 20, 2
 
 
 class ClusterRunner(Runner):
@@ -75,6 +93,14 @@ def open_runner(client: distributed.Client) -> Iterator[ClusterRunner]:
 
 class Lost(Exception):
     """The cluster has lost what it cannot compute again."""
+
+
+class FailedTogether(Lost):
+    """One of several blocks that one task learns has failed, or all take too long."""
+
+    def __init__(self, positions: range):
+        super().__init__(positions)
+        self.positions = positions
 
 
 class Failed(Exception):
@@ -146,13 +172,13 @@ class _Feed:
         self.start, self.stop = start, stop
         self.token = uuid.uuid4().hex
         self.n_done = start
-        #: What the tasks of the blocks return.
+        #: What the tasks of the blocks return, by the last block of each.
         self.futures: dict[int, distributed.Future] = {}
         self._limit = limit
         self._n_submitted = start
         self._events: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._finished: set[int] = set()
-        self._failed: set[int] = set()
+        self._finished: dict[int, range] = {}
+        self._failed: dict[int, range] = {}
         self._waiting = deque(_needed(planned.windows, start, stop))
         self._under_way: deque[Window] = deque()
         self._users = Counter(
@@ -164,6 +190,10 @@ class _Feed:
     def add(self, graph: Graph, position: int) -> dict[Key, OnSubmit]:
         """Add the task of a block; return keys to submit, and what to do with their futures."""
         raise NotImplementedError
+
+    def add_whole(self, graph: Graph) -> dict[Key, OnSubmit]:
+        """Add a task that takes blocks from those that wait and computes them itself, if any."""
+        return {}
 
     def open(self) -> None:
         """Publish what several windows share, and start."""
@@ -200,8 +230,10 @@ class _Feed:
         """Submit windows while there is room for them."""
         graph: Graph = {}
         wanted: dict[Key, OnSubmit] = {}
-        first = self._n_submitted
         while self._waiting and self._has_room():
+            if whole := self.add_whole(graph):
+                wanted.update(whole)
+                continue
             window = self._waiting.popleft()
             tasks: Graph = {}
             for key, task in window.tasks.items():
@@ -213,12 +245,12 @@ class _Feed:
             graph.update(tasks)
             if window.blocks:
                 self._under_way.append(window)
-                self._n_submitted = min(window.blocks.stop, self.stop)
+                while self._n_submitted < min(window.blocks.stop, self.stop):
+                    self._n_submitted += 1
+                    wanted.update(self.add(graph, self._n_submitted - 1))
             else:
                 hold = partial(self._hold, window)
                 wanted.update(dict.fromkeys(map(self.name, window.outputs), hold))
-        for position in range(first, self._n_submitted):
-            wanted.update(self.add(graph, position))
         self._submit(graph, wanted)
 
     def _submit(self, graph: Graph, wanted: dict[Key, OnSubmit]) -> None:
@@ -229,11 +261,11 @@ class _Feed:
         for future, on_submit in zip(futures, wanted.values(), strict=True):
             on_submit(future)
 
-    def _watch(self, position: int, future: distributed.Future) -> None:
-        """Have an event when the task of a block is done."""
-        self.futures[position] = future
+    def _watch(self, positions: range, future: distributed.Future) -> None:
+        """Have an event when the task of these blocks is done."""
+        self.futures[positions[-1]] = future
         events = self._events
-        future.add_done_callback(lambda future: events.put(partial(self._done, position, future)))
+        future.add_done_callback(lambda future: events.put(partial(self._done, positions, future)))
 
     def _send_large(self, holder: Any, tasks: Graph) -> None:
         values = {k: t.value for k, t in tasks.items() if isinstance(t, DataNode)}
@@ -263,8 +295,11 @@ class _Feed:
             If something cannot be computed any more.
         """
         if self.n_done in self._failed:
-            future = self.futures[self.n_done]
+            positions = self._failed[self.n_done]
+            future = self.futures[positions[-1]]
             error = future.exception()
+            if future.status != "cancelled" and len(positions) > 1:
+                raise FailedTogether(positions)
             # One of several that were under way has killed its worker; which one shows alone.
             blamed = isinstance(error, distributed.KilledWorker) and self._limit > 1
             if future.status == "cancelled" or blamed:
@@ -277,13 +312,12 @@ class _Feed:
         while not self._events.empty():
             self._events.get()()
 
-    def _done(self, position: int, future: distributed.Future) -> None:
+    def _done(self, positions: range, future: distributed.Future) -> None:
         if future.status == "cancelled":
             raise Lost
-        (self._failed if future.status == "error" else self._finished).add(position)
+        (self._failed if future.status == "error" else self._finished)[positions[0]] = positions
         while self.n_done in self._finished:
-            self._finished.remove(self.n_done)
-            self.n_done += 1
+            self.n_done = self._finished.pop(self.n_done).stop
         while self._under_way and self._under_way[0].blocks.stop <= self.n_done:
             self._let_go(self._under_way.popleft())
         self.fill()
@@ -333,7 +367,7 @@ class _Gathering(_Feed):
         key = (f"block-{self.token}", position)
         values = [TaskRef(self.name(value)) for value in self.blocks.keys[position]]
         graph[key] = Task(key, _together, *values)
-        return {key: partial(self._watch, position)}
+        return {key: partial(self._watch, range(position, position + 1))}
 
     def gather(self, positions: range) -> list[tuple[Any, ...]]:
         """Return the values of blocks that are done."""
@@ -416,17 +450,59 @@ class Checkpoint(NamedTuple):
     #: The numbers of the blocks that wait for more rows, and how many rows they have.
     waiting: list[int]
     n_waiting: int
+    #: What each of the blocks has cost that were learned last, in seconds.
+    seconds: float
 
 
 def _learn(
     learner: Learner, number: int, names: tuple[str, ...] | None, *values: Any, anchor: None = None
 ) -> Learner:
     """Return a copy of `learner` that has learned a block: others may see the original."""
+    start = time.perf_counter()
     learner = learner.copy()
+    _learn_block(learner, number, names, values)
+    learner.seconds = time.perf_counter() - start
+    return learner
+
+
+def _learn_block(
+    learner: Learner, number: int, names: tuple[str, ...] | None, values: Sequence[Any]
+) -> None:
     if _changes_data(learner.model):
         values = deepcopy(values)
     block = values[0] if names is None else dict(zip(names, values, strict=True))
     learner.learn(number, block)
+
+
+class Load(NamedTuple):
+    """What it takes to load a block: like a window, of one block that needs no other window."""
+
+    number: int
+    tasks: Graph
+    keys: tuple[Key, ...]
+
+
+def _load_and_learn(
+    loads: list[Load],
+    shared: list[Key],
+    names: tuple[str, ...] | None,
+    learner: Learner,
+    *values: Any,
+    anchor: None = None,
+) -> Learner:
+    """Return a copy of `learner` that has learned blocks, each loaded when it is its turn."""
+    start = time.perf_counter()
+    learner = learner.copy()
+    inputs = dict(zip(shared, values, strict=True))
+    for n_learned, (number, tasks, keys) in enumerate(loads):
+        if n_learned and time.perf_counter() - start > TOO_LONG:
+            raise TimeoutError(f"{n_learned} blocks were expected to take {TOGETHER} s")
+        loaded = execute(tasks, inputs, set(keys))
+        if FAILURE in loaded:
+            raise loaded[FAILURE]
+        _learn_block(learner, number, names, [loaded[key] for key in keys])
+        del loaded
+    learner.seconds = (time.perf_counter() - start) / len(loads)
     return learner
 
 
@@ -442,7 +518,14 @@ def _checkpoint(learner: Learner, finish: int | None = None) -> Checkpoint:
         learner = learner.copy()
         learner.finish()
     n_waiting = sum(map(n_rows, learner.blocks_waiting()))
-    return Checkpoint(learner.model, learner.n_batches, learner.n_rows, learner.waiting, n_waiting)
+    return Checkpoint(
+        learner.model,
+        learner.n_batches,
+        learner.n_rows,
+        learner.waiting,
+        n_waiting,
+        learner.seconds,
+    )
 
 
 class _Chain(_Feed):
@@ -458,34 +541,101 @@ class _Chain(_Feed):
         self._anchors: list[distributed.Future] = []
         self._fetcher = ThreadPoolExecutor(1, thread_name_prefix="incremental-checkpoint")
         self._forgotten = self.start
+        # A checkpoint ends a window; the number of the one that goes on, and how far it has come.
+        self._window = self._n_in_window = 0
+        self._whole: set[int] = set()  # last blocks of tasks that load what they learn
+        #: The last blocks of the windows that the client has no checkpoint of, and their numbers.
+        self._ends: dict[int, int] = {}
 
     def add(self, graph: Graph, position: int) -> dict[Key, OnSubmit]:
+        values = (TaskRef(self.name(value)) for value in self.blocks.keys[position])
+        names = None if self._training.shuffled else self._training.names
+        number = self._training.numbers[position]
+        may_end = position + 1 in (self._under_way[-1].blocks.stop, self.stop)
+        positions = range(position, position + 1)
+        return self._add(graph, positions, may_end, _learn, (number, names), values)
+
+    def add_whole(self, graph: Graph) -> dict[Key, OnSubmit]:
         training = self._training
-        window = training.window_of[position]
+        windows = self._learned_together()
+        if not windows:
+            return {}
+        for _ in windows:
+            self._waiting.popleft()
+        positions = range(self._n_submitted, windows[-1].blocks.stop)
+        self._n_submitted = positions.stop
+        if len(positions) == 1:
+            training.next_trial = max(training.next_trial, positions[0]) * TRIALS_APART
+        self._whole.add(positions[-1])
+        loads = [
+            Load(
+                training.numbers[window.blocks[0]],
+                {k: t for k, t in window.tasks.items() if self.name(k) not in self._shared},
+                self.blocks.keys[window.blocks[0]],
+            )
+            for window in windows
+        ]
+        shared = {
+            key: TaskRef(self.name(key))
+            for window in windows
+            for key in window.tasks
+            if self.name(key) in self._shared
+        }
+        names = None if training.shuffled else training.names
+        function = partial(_load_and_learn, loads, list(shared), names)
+        return self._add(graph, positions, True, function, (), shared.values())
+
+    def _add(
+        self,
+        graph: Graph,
+        positions: range,
+        may_end: bool,
+        function: Callable[..., Learner],
+        args: tuple[Any, ...],
+        values: Iterable[TaskRef],
+    ) -> dict[Key, OnSubmit]:
+        """Add the next task of the chain, and of a checkpoint if a window may end with it."""
+        training = self._training
         options: dict[str, Any] = {}
-        if position == self.start or window != training.window_of[position - 1]:
-            options["anchor"] = TaskRef(self._next_anchor(window))
-        if position == self.start:
+        if not self._n_in_window:
+            options["anchor"] = TaskRef(self._next_anchor(self._window))
+        last = positions[-1]
+        if positions[0] == self.start:
             start: Graph = {self._last: DataNode(self._last, training.starting())}
-            self._send_large(window, start)
+            self._send_large(self._window, start)
             graph.update(start)
-        key = (self._step, position)
-        graph[key] = Task(
-            key,
-            _learn,
-            TaskRef(self._last),
-            training.numbers[position],
-            None if training.shuffled else training.names,
-            *(TaskRef(self.name(value)) for value in self.blocks.keys[position]),
-            **options,
-        )
+        key = (self._step, last)
+        graph[key] = Task(key, function, TaskRef(self._last), *args, *values, **options)
         self._last = key
-        wanted: dict[Key, OnSubmit] = {key: partial(self._watch, position)}
-        if training.shows(position):
-            keep = (self._keep, position)
+        wanted: dict[Key, OnSubmit] = {key: partial(self._watch, positions)}
+        self._n_in_window += len(positions)
+        is_full = self._n_in_window >= training.window_size or last in self._whole
+        is_new = last > training.position
+        ends = is_new and may_end and (is_full or last + 1 == self.stop)
+        if ends:
+            self._ends[last] = self._window
+            self._window, self._n_in_window = self._window + 1, 0
+        if ends or (is_new and training.listening):
+            keep = (self._keep, last)
             graph[keep] = Task(keep, _checkpoint, TaskRef(key))
-            wanted[keep] = partial(self._fetch, position)
+            wanted[keep] = partial(self._fetch, last)
         return wanted
+
+    def _learned_together(self) -> list[Window]:
+        """Return the next windows if they are to be loaded by the task that learns them."""
+        found: list[Window] = []
+        size = 0
+        n_together = self._training.n_together(self._n_submitted) if self._limit > 1 else 0
+        for window in islice(self._waiting, n_together):
+            # Not what lies on the cluster already, nor what blocks have in common: that is where it
+            # is, or is computed, once.
+            needed = window.outputs.union(*(t.dependencies for t in window.tasks.values()))
+            alone = len(window.blocks) == 1 and not window.inputs and needed <= set(window.tasks)
+            size += sum(sizeof(t.value) for t in window.tasks.values() if isinstance(t, DataNode))
+            if not alone or size > LARGE:
+                break
+            found.append(window)
+        return found
 
     def _next_anchor(self, window: int) -> Key:
         if not self._anchors:
@@ -498,8 +648,9 @@ class _Chain(_Feed):
 
     def _has_room(self) -> bool:
         # What the client has no checkpoint of is what is repeated after a loss.
-        window = self._training.window_of[max(self._next().blocks.start, self.start)]
-        return window < self._training.n_kept + 2 and super()._has_room()
+        if len(self._ends) >= 2:
+            return False
+        return len(self._learned_together()) > 1 or super()._has_room()
 
     def _fetch(self, position: int, future: distributed.Future) -> None:
         """Get a checkpoint in the background."""
@@ -520,15 +671,21 @@ class _Chain(_Feed):
         if value is None:
             raise Failed(position, future.exception()) if future.status == "error" else Lost
         self._let_go((self._keep, position))
-        if self._training.keep(position, value):
-            self._let_go(self._training.window_of[position])  # its anchor
+        self._training.keep(position, value, position in self._whole)
+        for end in [end for end in self._ends if end <= position]:
+            self._let_go(self._ends.pop(end))  # its anchor
         self.fill()
 
-    def _done(self, position: int, future: distributed.Future) -> None:
-        super()._done(position, future)
+    def _done(self, positions: range, future: distributed.Future) -> None:
+        super()._done(positions, future)
         while self._forgotten < min(self.n_done, self._training.n_told) - 1:
-            self.futures.pop(self._forgotten).release()
+            if self._forgotten in self.futures:
+                self.futures.pop(self._forgotten).release()
             self._forgotten += 1
+
+    def end_of(self, position: int) -> int:
+        """Return the last of the blocks that are learned by the same task as this one."""
+        return min(last for last in self.futures if last >= position)
 
     def finish(self, position: int, number: int) -> tuple[Checkpoint, BaseException | None]:
         """Return the state after a block, with the rows that wait learned if they can be.
@@ -583,27 +740,34 @@ class _Pass:
         self.numbers = planned.blocks.numbers
         self.listening = listening
         n_ahead = runner.prefetch(prefetch)
-        self.window_of = _window_numbers(planned.windows, max(1, n_ahead))
+        #: At least so many blocks make a window, unless one task learns them.
+        self.window_size = max(1, n_ahead)
         #: The position from which `learner` goes on, and the one behind the last block.
         self.resume, self.stop = 0, len(planned.blocks)
         #: How many blocks the caller knows to be learned.
         self.n_told = 0
-        #: How many windows the client has the checkpoint of.
-        self.n_kept = 0
+        #: The last block that `learner` has seen.
+        self.position = -1
+        #: The position from which on the next block may be loaded by the task that learns it.
+        self.next_trial = FIRST_TRIAL
         self._limit = _limit(n_ahead)
         self._checkpoints: dict[int, Checkpoint] = {}  # of blocks that are not told yet
-        self._position = -1  # the last block that `learner` has seen
         self._n_waiting = 0  # rows of blocks that it has seen, but not learned
         self._losses = _Losses()
         self._chain: _Chain | None = None
+        # What a block costs, in seconds: to learn; to load and learn in one task; and one by one,
+        # at best, as the client sees it.
+        self._learning = self._whole = self._apart = math.inf
+        self._together = False
+        self._last_kept = (0, math.nan)
 
-    def shows(self, position: int) -> bool:
-        """Say whether the client gets the model after this block."""
-        return position > self._position and (self.listening or self._ends_window(position))
-
-    def _ends_window(self, position: int) -> bool:
-        last = position + 1 == len(self.window_of)
-        return last or self.window_of[position] != self.window_of[position + 1]
+    def n_together(self, position: int) -> int:
+        """Return how many blocks from this one on the task that learns them loads itself."""
+        if self.listening:
+            return 0
+        if self._together:
+            return max(2, int(TOGETHER / self._whole))
+        return int(position >= self.next_trial and self._learning <= self._apart / 2)
 
     def learn(self, position: int) -> bool:
         """Wait until a block is learned; return whether it is known now that one had rows."""
@@ -619,19 +783,27 @@ class _Pass:
             self._adopt(at, self._checkpoints.pop(at))
         return self.learner.n_rows > n_rows
 
-    def keep(self, position: int, checkpoint: Checkpoint) -> bool:
-        """Take the checkpoint of a block; return whether its window is complete."""
+    def keep(self, position: int, checkpoint: Checkpoint, whole: bool) -> None:
+        """Take the checkpoint of a block; `whole` if the task that learned it has loaded it."""
         self._checkpoints[position] = checkpoint
-        if not self._ends_window(position):
-            return False
-        self.n_kept = max(self.n_kept, self.window_of[position] + 1)
-        return True
+        now = time.perf_counter()
+        if whole:
+            self._whole = checkpoint.seconds
+            # Twice as fast to begin with it, as fast to go on: the machine is busy now and then.
+            self._together = self._whole * (1 if self._together else 2) <= self._apart
+            self._last_kept = position, math.nan
+        else:
+            self._learning = checkpoint.seconds
+            last, then = self._last_kept
+            if now > then and position > last:
+                self._apart = min(self._apart, (now - then) / (position - last))
+            self._last_kept = position, now
 
     def _adopt(self, position: int, checkpoint: Checkpoint) -> None:
         self.learner.model = checkpoint.model
         self.learner.n_batches = checkpoint.n_batches
         self.learner.n_rows = checkpoint.n_rows
-        self._position, self.resume = position, position + 1
+        self.position, self.resume = position, position + 1
         self._n_waiting = checkpoint.n_waiting
         if checkpoint.waiting:  # their rows are on the cluster only: they are read again
             self.resume = position
@@ -652,6 +824,12 @@ class _Pass:
                     while not condition(chain):
                         chain.process()
                     return chain
+                except FailedTogether as failed:
+                    # The next trial comes the later, the more blocks were repeated.
+                    self._together = False
+                    n_repeated = len(failed.positions)
+                    self.next_trial = max(self.next_trial, failed.positions.stop + n_repeated)
+                    self._give_up()
                 except Lost:
                     self._give_up()
         except Failed as failed:
@@ -680,33 +858,22 @@ class _Pass:
                 self._chain.close()
 
     def _finish(self) -> None:
-        if not self.n_told or (self._position == self.n_told - 1 and not self._n_waiting):
+        if not self.n_told or (self.position == self.n_told - 1 and not self._n_waiting):
             return
         self.stop = self.n_told
         last = self.n_told - 1
         error = None
         while True:
             chain = self._until(lambda chain: chain.n_done > last)
+            end = chain.end_of(last)
             try:
-                checkpoint, error = chain.finish(last, self.numbers[last] + 1)
+                checkpoint, error = chain.finish(end, self.numbers[end] + 1)
                 break
             except Lost:
                 self._give_up()
-        self._adopt(last, checkpoint)
+        self._adopt(end, checkpoint)
         if error is not None:
             raise error
-
-
-def _window_numbers(windows: Sequence[Window], size: int) -> list[int]:
-    """Return the number of the window that each block is in: of those that make `size` blocks."""
-    numbers: list[int] = []
-    number = n_blocks = 0
-    for window in windows:
-        if n_blocks >= size:
-            number, n_blocks = number + 1, 0
-        numbers += [number] * len(window.blocks)
-        n_blocks += len(window.blocks)
-    return numbers
 
 
 class ClusterStep(Step):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -78,6 +79,8 @@ class Learner:
         self.promise = promise
         self.n_batches = 0
         self.n_rows = 0
+        #: What each of the blocks has cost that were learned last, in seconds, if that is measured.
+        self.seconds = math.inf
         #: Whether the model is not yet that of the estimator that trains it.
         self.is_new = True
         #: The numbers of the blocks that wait until there are more rows.

@@ -29,6 +29,8 @@ from .conftest import in_blocks, loop, same_state
 
 distributed = pytest.importorskip("distributed")
 
+from distributed.diagnostics.plugin import SchedulerPlugin  # noqa: E402  (needs distributed)
+
 from benchmarks._clusters import most_live  # noqa: E402  (needs distributed)
 
 
@@ -500,6 +502,120 @@ def test_a_block_that_kills_its_worker_is_given_up(clean):
         allow(before)
     assert info.value.block == 5
     assert model.n_seen_ == 25
+
+
+class Steps(SchedulerPlugin):
+    """Counts the tasks that learn."""
+
+    n_done = 0
+
+    def transition(self, key, start, finish, *args, **kwargs):
+        self.n_done += finish == "memory" and str(key).find("partial_fit") >= 0
+
+
+def n_steps(client, function):
+    """Return how many tasks have learned meanwhile."""
+    client.register_plugin(Steps(), name="steps")
+    try:
+        function()
+        return client.run_on_scheduler(
+            lambda dask_scheduler: dask_scheduler.plugins["steps"].n_done
+        )
+    finally:
+        client.unregister_scheduler_plugin("steps")
+
+
+def _n_done(dask_scheduler):
+    return dask_scheduler.plugins["steps"].n_done
+
+
+class Eventful(Traced):
+    """Something happens at one block, once for each process if `marker` is a new file."""
+
+    def __init__(self, at=None, event=None, marker=None):
+        super().__init__()
+        self.at = at
+        self.event = event
+        self.marker = marker
+
+    def partial_fit(self, X, y=None):
+        if X[0, 0] == self.at and not (self.marker and os.path.exists(self.marker)):
+            if self.marker:
+                open(self.marker, "w").close()
+            self.event()
+        return super().partial_fit(X)
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_size": 12}, {"shuffle": True}])
+def test_blocks_that_cost_nothing_share_their_tasks(clean, options):
+    X, _ = numbered(250)
+    X = X - X.max() / 2  # a value that all blocks need
+    model = Incremental(SGDRegressor(random_state=0), random_state=0, **options)
+    assert n_steps(clean, lambda: model.fit(X, X[:, 1])) < 250
+    with dask.config.set(scheduler="synchronous"):
+        expected = Incremental(SGDRegressor(random_state=0), random_state=0, **options)
+        expected.fit(X, X[:, 1])
+    assert same_state(model.estimator_, expected.estimator_)
+
+
+def test_a_block_that_fails_among_many_is_named(clean):
+    def fail():
+        raise OSError("bad value")
+
+    X, blocks = numbered(250)
+    model = Incremental(Eventful(222.0, fail))
+    with pytest.raises(BlockError, match="Block 222 .* could not be learned by Eventful") as info:
+        model.fit(X)
+    assert info.value.block == 222
+    assert model.n_seen_ == 222 * 5
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks[:222]]).total_
+
+
+def test_a_worker_that_dies_with_many_blocks_loses_none(clean, tmp_path):
+    def die():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    X, blocks = numbered(250)
+    model = Incremental(Eventful(222.0, die, str(tmp_path / "marker"))).fit(X)
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
+    assert model.n_seen_ == 1_250
+
+
+def test_blocks_that_turn_slow_are_learned_one_by_one(clean):
+    X, blocks = numbered(250)
+    model = Incremental(SlowFrom(222.0))
+    assert n_steps(clean, lambda: model.fit(X)) > 28
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
+
+
+class SlowFrom(Traced):
+    def __init__(self, at):
+        super().__init__()
+        self.at = at
+
+    def partial_fit(self, X, y=None):
+        self.seconds = 0.05 if X[0, 0] >= self.at else 0.0
+        return super().partial_fit(X)
+
+
+def test_ctrl_c_among_many_blocks_leaves_the_model_after_one_of_them(clean, tmp_path):
+    marker = str(tmp_path / "marker")
+
+    def press():
+        while not os.path.exists(marker):
+            time.sleep(0.005)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    X, blocks = numbered(3_000)
+    pressing = threading.Thread(target=press)
+    pressing.start()
+    model = Incremental(Eventful(200.0, int, marker))
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+        pressing.join()
+    n_learned = model.n_seen_ // 5
+    assert 0 < n_learned < 3_000
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks[:n_learned]]).total_
 
 
 def test_a_worker_may_retire_while_it_learns(log):
