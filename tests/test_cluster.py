@@ -16,7 +16,7 @@ import joblib
 import numpy as np
 import pytest
 from dask.delayed import Delayed
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import IncrementalPCA
 from sklearn.linear_model import SGDClassifier, SGDRegressor
@@ -647,4 +647,72 @@ def test_a_secured_cluster_works_unchanged():
         assert client.scheduler.address.startswith("tls://")
         model = Incremental(SGDClassifier(random_state=0)).fit(X, y)
     expected = loop(SGDClassifier(random_state=0), in_blocks(X, y), classes=[0, 1])
+    assert same_state(model.estimator_, expected)
+
+
+@pytest.fixture(scope="module")
+def threads_as_workers():
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"batch_size": 30}, {"shuffle": True, "max_iter": 2, "batch_size": 7}, {"prefetch": 0}],
+)
+def test_workers_may_be_threads_of_this_process(options, threads_as_workers):
+    X, y = classification(n_blocks=12)
+    model = Incremental(SGDClassifier(random_state=0), random_state=0, **options)
+    with dask.config.set(scheduler="synchronous"):
+        expected = clone(model).fit(X, y)
+    with threads_as_workers.as_current():
+        assert same_state(model.fit(X, y).estimator_, expected.estimator_)
+        assert model.score(X, y) == expected.score(X, y)
+
+
+def test_tiny_blocks_on_threads_of_this_process_share_their_tasks(threads_as_workers):
+    X = da.from_array(np.arange(800.0).reshape(400, 2), chunks=(1, 2))
+    y = da.from_array(np.arange(400) % 2, chunks=1)
+    model = Incremental(SGDClassifier(random_state=0), classes=[0, 1])
+    expected = loop(SGDClassifier(random_state=0), in_blocks(X, y), classes=[0, 1])
+    with threads_as_workers.as_current():
+        assert same_state(model.fit(X, y).estimator_, expected)
+
+
+@pytest.mark.parametrize("batch_size", [None, 30])
+def test_a_block_that_fails_on_a_thread_of_this_process_is_named(batch_size, threads_as_workers):
+    X, y = classification(n_blocks=8)
+    blocks = in_blocks(X, y)
+
+    def load(i):
+        if i == 5:
+            raise OSError("disk is gone")
+        return blocks[i][0]
+
+    lazy = [dask.delayed(load)(i) for i in range(8)]
+    model = Incremental(
+        SGDClassifier(random_state=0), classes=[0, 1], batch_size=batch_size, prefetch=2
+    )
+    with threads_as_workers.as_current():
+        with pytest.raises(BlockError, match="Block 5 could not be computed: OSError") as caught:
+            model.fit(lazy, [dask.delayed(np.asarray)(part) for _, part in blocks])
+    assert caught.value.block == 5
+    with dask.config.set(scheduler="synchronous"):
+        expected = clone(model).fit(X[: sum(X.chunks[0][:5])], y[: sum(X.chunks[0][:5])])
+    assert same_state(model.estimator_, expected.estimator_)
+
+
+def test_an_estimator_that_changes_its_data_gets_a_copy(threads_as_workers):
+    X, _ = classification(n_blocks=4)
+    X = X.persist(scheduler="synchronous")
+    before = X.compute(scheduler="synchronous")
+    with threads_as_workers.as_current():
+        model = Incremental(StandardScaler(copy=False)).fit(X)
+    assert np.array_equal(X.compute(scheduler="synchronous"), before)
+    expected = loop(StandardScaler(), in_blocks(X))
     assert same_state(model.estimator_, expected)
