@@ -49,7 +49,12 @@ def client():
 @pytest.fixture
 def clean(client):
     """The client of three workers; what a test has put on the cluster is gone when it ends."""
-    client.wait_for_workers(3)
+    deadline = time.monotonic() + 60
+    while len(client.nthreads()) < 3:
+        # One that is killed while it starts is given up, unless the cluster is told again.
+        assert time.monotonic() < deadline, client.nthreads()
+        client.cluster.scale(3)
+        time.sleep(0.5)
     yield client
     deadline = time.monotonic() + 20
     while left := client.run_on_scheduler(
