@@ -8,8 +8,8 @@ from sklearn.linear_model import SGDClassifier
 from incremental import Incremental
 from incremental.plotting import ValidationScoresDisplay
 
-matplotlib = pytest.importorskip("matplotlib")
-matplotlib.use("agg")
+pytest.importorskip("matplotlib").use("agg")
+plt = pytest.importorskip("matplotlib.pyplot")
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_scores_are_plotted_against_the_pass_with_the_best_marked(fitted):
 
 
 def test_scores_are_plotted_against_the_rows_learned(fitted):
-    _, ax = matplotlib.pyplot.subplots()
+    _, ax = plt.subplots()
     fitted.set_params(scoring="roc_auc")
     display = ValidationScoresDisplay.from_estimator(fitted, x="n_samples", ax=ax, color="red")
     assert display.ax_ is ax
@@ -60,4 +60,4 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
 @pytest.fixture(autouse=True)
 def closed_figures():
     yield
-    matplotlib.pyplot.close("all")
+    plt.close("all")
