@@ -196,8 +196,11 @@ INTERRUPTED = """
         except KeyboardInterrupt:
             pass
         thread.join()
-        # One whose start was interrupted is listed, but does not run.
+        # One whose start was interrupted may be listed without running, or end by itself.
         left = {t for t in threading.enumerate() if t.is_alive()} - before - {thread}
+        for other in left:
+            other.join(10)
+        left = {t for t in left if t.is_alive()}
         assert not left, left
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if not hasattr(model, "estimator_"):
