@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import dask.array as da
@@ -11,7 +11,7 @@ import numpy as np
 from dask.delayed import Delayed
 from sklearn.utils import get_tags
 
-from incremental._blocks import is_frame, is_lazy
+from incremental._blocks import is_frame, is_lazy, n_rows
 
 
 def check_dimensions(estimator: Any, X: Any) -> None:
@@ -30,6 +30,74 @@ def check_dimensions(estimator: Any, X: Any) -> None:
         raise ValueError(
             f"X must have 2 dimensions, rows and columns, for {type(estimator).__name__}. Got 1 "
             f"dimension instead (dtype {X.dtype}); pass {instead} if it is one column."
+        )
+
+
+def check_settings(estimator: Any) -> None:
+    """Refuse settings that only the estimator's own ``fit`` could follow.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    """
+    if not hasattr(estimator, "get_params"):
+        return
+    instead = {
+        "early_stopping": "Set early_stopping=True of Incremental instead, which holds out blocks.",
+        "warm_start": "Incremental.partial_fit goes on from what was learned; leave it False.",
+    }
+    for name, value in estimator.get_params().items():
+        setting = name.rpartition("__")[2]
+        if setting in instead and value is True:
+            raise ValueError(
+                f"{name} of {type(estimator).__name__} must be False: partial_fit does not follow "
+                f"it. Got {name}=True instead. {instead[setting]}"
+            )
+
+
+def check_data(model: Any, X: Any, params: Iterable[str], *, is_fitted: bool) -> None:
+    """Refuse an X, or names of parameters, that a model cannot learn from.
+
+    Raises
+    ------
+    TypeError
+        If X is missing, or a parameter unknown.
+    ValueError
+        If X has other dimensions than needed, or other columns than a fitted model has learned.
+    """
+    if X is None:
+        raise TypeError("X must be the data. Got None instead; pass X.")
+    check_dimensions(model, X)
+    if is_fitted:
+        check_columns(model, X)
+    if hasattr(model, "partial_fit"):  # the steps of a pipeline check their own
+        check_keywords(model.partial_fit, params)
+
+
+def check_weights(X: Any, params: Mapping[str, Any], rows: Iterable[str]) -> None:
+    """Refuse a ``sample_weight`` that is not among the parameters with a value for each row.
+
+    Raises
+    ------
+    ValueError
+        If its length is not that of X, or if that of X is not known.
+    """
+    for name, weight in params.items():
+        if name in rows or name.rpartition("__")[2] != "sample_weight":
+            continue
+        if weight is None or np.isscalar(weight):
+            continue
+        n_samples = n_rows(X)
+        if n_samples is None:
+            raise ValueError(
+                f"{name} is in memory, but the number of rows of X is not known, so that it "
+                f"cannot be cut to the blocks of X. Pass {name} as a dask collection with "
+                "the blocks of X, or make the chunk sizes of X known (compute_chunk_sizes())."
+            )
+        raise ValueError(
+            f"{name} must have one value for each of the {n_samples} rows of X. Got "
+            f"{np.shape(weight)[0] if np.ndim(weight) else weight!r} instead."
         )
 
 

@@ -512,9 +512,9 @@ def _changes_data(model: Any) -> bool:
     return any(value is False for name, value in params.items() if "copy" in name)
 
 
-def _checkpoint(learner: Learner, finish: int | None = None) -> Checkpoint:
+def _checkpoint(learner: Learner, finish: bool = False) -> Checkpoint:
     """Return a checkpoint; with `finish` after the rows that wait were learned, too."""
-    if finish is not None:
+    if finish:
         learner = learner.copy()
         learner.finish()
     n_waiting = sum(map(n_rows, learner.blocks_waiting()))
@@ -687,7 +687,7 @@ class _Chain(_Feed):
         """Return the last of the blocks that are learned by the same task as this one."""
         return min(last for last in self.futures if last >= position)
 
-    def finish(self, position: int, number: int) -> tuple[Checkpoint, BaseException | None]:
+    def finish(self, position: int) -> tuple[Checkpoint, BaseException | None]:
         """Return the state after a block, with the rows that wait learned if they can be.
 
         Nothing else is done after that.
@@ -699,7 +699,7 @@ class _Chain(_Feed):
             keep, finish = (self._keep, "last"), (self._keep, "finish")
             graph: Graph = {
                 keep: Task(keep, _checkpoint, TaskRef(learner.key)),
-                finish: Task(finish, _checkpoint, TaskRef(learner.key), number),
+                finish: Task(finish, _checkpoint, TaskRef(learner.key), True),
             }
             self._submit(graph, dict.fromkeys([keep, finish], found.append))
             error = found[1].exception()
@@ -867,7 +867,7 @@ class _Pass:
             chain = self._until(lambda chain: chain.n_done > last)
             end = chain.end_of(last)
             try:
-                checkpoint, error = chain.finish(end, self.numbers[end] + 1)
+                checkpoint, error = chain.finish(end)
                 break
             except Lost:
                 self._give_up()

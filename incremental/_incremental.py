@@ -31,11 +31,8 @@ from incremental import (
 from incremental._callbacks import Task
 from incremental._runner import open_runner
 from incremental._steps import steps
-from incremental._stream import plan, stream
+from incremental._stream import Plan, plan, stream
 from incremental.exceptions import BlockError
-
-#: Which method of the wrapped estimator gets the parameters of which method.
-ROUTES = {"fit": "partial_fit", "partial_fit": "partial_fit", "score": "score"}
 
 
 def _can_score(self) -> bool:
@@ -324,7 +321,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 f"Got {type(estimator).__name__} instead, which has none; SGDClassifier, "
                 "SGDRegressor, MiniBatchKMeans, IncrementalPCA and others do."
             )
-        _refuse_settings(estimator)
+        _checks.check_settings(estimator)
         check_scalar(self.max_iter, "max_iter", (int, np.integer), min_val=1)
         if self.batch_size is not None:
             check_scalar(self.batch_size, "batch_size", (int, np.integer), min_val=1)
@@ -393,15 +390,9 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             )
         stops_early = validation_data is not None
         scorer = _validation.check_scorer(self, self.scoring) if stops_early else None
-        if X is None:
-            raise TypeError("X must be the data. Got None instead; pass X.")
-        _checks.check_dimensions(model, X)
-        if model is self._model:
-            _checks.check_columns(model, X)
-        if hasattr(model, "partial_fit"):
-            _checks.check_keywords(model.partial_fit, fit_params)
+        _checks.check_data(model, X, fit_params, is_fitted=model is self._model)
         rows = {k: v for k, v in fit_params.items() if _blocks.is_per_row(v, X)}
-        self._check_rows(X, fit_params, rows)
+        _checks.check_weights(X, fit_params, rows)
         whole = {k: v for k, v in fit_params.items() if k not in rows}
         blocks = _blocks.make_blocks(X, y, rows)
         validation_blocks = None
@@ -409,14 +400,17 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             validation_blocks = _validation.make_blocks_of(blocks, *validation_data)
         lazy = bool(blocks.collections)
         learning = _pipeline.learning_steps(model)
+        needs_classes = any(map(_labels.needs_classes, learning.values()))
+        if needs_classes:
+            classes = self._known_classes(model, classes, y)
         with (
             _training.whole_blocks() as interrupt,
             open_runner(blocks.collections) as runner,
             interrupt.until_left(),
         ):
-            if any(map(_labels.needs_classes, learning.values())):
-                classes = self._find_classes(model, classes, y, blocks, runner)
             planned = plan(blocks, runner)
+            if needs_classes:
+                classes = self._find_classes(model, classes, y, planned, runner)
             validation = None
             if stops_early:
                 if validation_blocks is not None:
@@ -527,27 +521,10 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             for name in ("validation_scores_", "validation_n_samples_", "best_validation_score_"):
                 self.__dict__.pop(name, None)  # those of an earlier fit
 
-    def _check_rows(self, X, fit_params, rows) -> None:
-        for name, weight in fit_params.items():
-            if name in rows or name.rpartition("__")[2] != "sample_weight":
-                continue
-            if weight is None or np.isscalar(weight):
-                continue
-            n_samples = _blocks.n_rows(X)
-            if n_samples is None:
-                raise ValueError(
-                    f"{name} is in memory, but the number of rows of X is not known, so that it "
-                    f"cannot be cut to the blocks of X. Pass {name} as a dask collection with "
-                    "the blocks of X, or make the chunk sizes of X known (compute_chunk_sizes())."
-                )
-            raise ValueError(
-                f"{name} must have one value for each of the {n_samples} rows of X. Got "
-                f"{np.shape(weight)[0] if np.ndim(weight) else weight!r} instead."
-            )
-
-    def _find_classes(self, model, classes, y, blocks, runner):
+    def _known_classes(self, model, classes, y):
+        """Return all labels, checked; None if only reading y tells them."""
         if classes is not None:
-            classes = _check_classes(classes, y)
+            classes = _labels.check_classes(classes, y)
             if hasattr(model, "classes_") and not _labels.are_same(classes, model.classes_):
                 raise ValueError(
                     "classes must stay those that the model has learned, "
@@ -559,22 +536,29 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         elif getattr(y, "dtype", None) is not None and str(y.dtype) == "category":
             known = getattr(y.cat, "known", True)
             classes = np.sort(np.asarray(y.cat.categories)) if known else None
-        balanced = _labels.balanced(model)
-        ask = _labels.Ask(_labels.is_multilabel(model), counts=bool(balanced))
-        if classes is None or balanced:
-            if _blocks.is_lazy(y):
-                find = _labels.find_in_block
-                target = blocks.only("y").map("labels", find, ask, label="find-classes")
-                with stream(plan(target, runner), runner, prefetch=self.prefetch) as computed:
-                    found = _labels.merge([block["labels"] for _, block in computed])
-            else:
-                found = _labels.find(ask, y)
-            classes = found.labels if classes is None else classes
-            if balanced:
-                weights = _labels.balanced_weights(found.counts, classes)
-                model.set_params(**dict.fromkeys(balanced, weights))
+        elif not _blocks.is_lazy(y):
+            classes = _labels.find(_labels.Ask(_labels.is_multilabel(model)), y).labels
         if not _blocks.is_lazy(y):
             _labels.check_labels(y, classes)
+        return classes
+
+    def _find_classes(self, model, classes, y, planned, runner):
+        """Return all labels; balance their weights.  Both take one pass over y, if any."""
+        balanced = _labels.balanced(model)
+        if classes is not None and not balanced:
+            return classes
+        ask = _labels.Ask(_labels.is_multilabel(model), counts=bool(balanced))
+        if _blocks.is_lazy(y):
+            find = _labels.find_in_block
+            target = planned.blocks.only("y").map("labels", find, ask, label="find-classes")
+            with stream(Plan(target), runner, prefetch=self.prefetch) as computed:
+                found = _labels.merge([block["labels"] for _, block in computed])
+        else:
+            found = _labels.find(ask, y)
+        classes = found.labels if classes is None else classes
+        if balanced:
+            weights = _labels.balanced_weights(found.counts, classes)
+            model.set_params(**dict.fromkeys(balanced, weights))
         return classes
 
     # The model
@@ -968,10 +952,10 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         set()
         """
         router = MetadataRouter(owner=self)
-        score, learn = MethodMapping(), MethodMapping()
-        for caller, callee in ROUTES.items():
-            (score if caller == "score" else learn).add(caller=caller, callee=callee)
+        score = MethodMapping().add(caller="score", callee="score")
         router.add(estimator=self.estimator, method_mapping=score)
+        learn = MethodMapping().add(caller="fit", callee="partial_fit")
+        learn.add(caller="partial_fit", callee="partial_fit")
         for path, step in _pipeline.learning_steps(self.estimator).items():
             router.add(**{_learner_name(path): step}, method_mapping=learn)
         return router
@@ -1004,51 +988,3 @@ def _errors_of(lazy: bool) -> Iterator[None]:
         if lazy or error.__cause__ is None:
             raise
         raise error.__cause__ from None
-
-
-def _refuse_settings(estimator) -> None:
-    """Refuse settings that only the estimator's own ``fit`` could follow."""
-    if not hasattr(estimator, "get_params"):
-        return
-    instead = {
-        "early_stopping": "Set early_stopping=True of Incremental instead, which holds out blocks.",
-        "warm_start": "Incremental.partial_fit goes on from what was learned; leave it False.",
-    }
-    for name, value in estimator.get_params().items():
-        setting = name.rpartition("__")[2]
-        if setting in instead and value is True:
-            raise ValueError(
-                f"{name} of {type(estimator).__name__} must be False: partial_fit does not follow "
-                f"it. Got {name}=True instead. {instead[setting]}"
-            )
-
-
-def _check_classes(classes, y):
-    """Return classes as an array, or for several outputs as a list of them."""
-    if isinstance(classes, (list, tuple)) and len(classes) and np.ndim(classes[0]):
-        shape = getattr(y, "shape", (0, len(classes)))
-        n_outputs = shape[1] if len(shape) > 1 else 1
-        if len(classes) != n_outputs:
-            raise ValueError(
-                f"classes must be a list of labels, or one for each output of y. Got {len(classes)}"
-                f" lists for {n_outputs} outputs instead."
-            )
-        return [_check_classes(labels, y) for labels in classes]
-    _labels.check_kinds(classes, "classes")
-    found = np.asarray(classes)
-    if found.ndim != 1 or len(found) == 0:
-        raise ValueError(f"classes must be a list of at least one label. Got {classes!r} instead.")
-    labels, counts = np.unique(found, return_counts=True)
-    if (counts > 1).any():
-        raise ValueError(
-            f"classes must name each label once. Got {labels[counts > 1].tolist()} more than once."
-        )
-    dtype = getattr(y, "dtype", None)
-    kind = getattr(dtype, "kind", None)
-    known = kind is not None and kind in "iufbUS" and found.dtype.kind in "iufbUS"
-    if known and (kind in "US") != (found.dtype.kind in "US"):
-        raise ValueError(
-            f"classes must be of the kind of y. Got classes of dtype {found.dtype} and y of "
-            f"dtype {dtype}."
-        )
-    return found

@@ -152,6 +152,37 @@ def are_same(some: Any, others: Any) -> bool:
     return np.array_equal(np.sort(np.asarray(some)), np.sort(np.asarray(others)))
 
 
+def check_classes(classes: Any, y: Any) -> Any:
+    """Return classes as an array, or for several outputs as a list of them."""
+    if isinstance(classes, (list, tuple)) and len(classes) and np.ndim(classes[0]):
+        shape = getattr(y, "shape", (0, len(classes)))
+        n_outputs = shape[1] if len(shape) > 1 else 1
+        if len(classes) != n_outputs:
+            raise ValueError(
+                f"classes must be a list of labels, or one for each output of y. Got {len(classes)}"
+                f" lists for {n_outputs} outputs instead."
+            )
+        return [check_classes(labels, y) for labels in classes]
+    check_kinds(classes, "classes")
+    found = np.asarray(classes)
+    if found.ndim != 1 or len(found) == 0:
+        raise ValueError(f"classes must be a list of at least one label. Got {classes!r} instead.")
+    labels, counts = np.unique(found, return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(
+            f"classes must name each label once. Got {labels[counts > 1].tolist()} more than once."
+        )
+    dtype = getattr(y, "dtype", None)
+    kind = getattr(dtype, "kind", None) or "O"
+    known = kind in "iufbUS" and found.dtype.kind in "iufbUS"
+    if known and (kind in "US") != (found.dtype.kind in "US"):
+        raise ValueError(
+            f"classes must be of the kind of y. Got classes of dtype {found.dtype} and y of "
+            f"dtype {dtype}."
+        )
+    return found
+
+
 def find_in_block(ask: Ask, number: int, y: Any) -> Found:
     """Find the labels of a block of y."""
     return find(ask, y)

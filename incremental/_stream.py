@@ -62,7 +62,7 @@ class Plan:
         wanted = min(max(1, round(fraction * n_blocks)), n_blocks - 1)
         drawn: set[int] = set()
         for group in self._groups(rng):
-            if len(drawn) + len(group) <= max(wanted, 1):
+            if len(drawn) + len(group) <= wanted:
                 drawn.update(group)
         if not drawn:
             drawn.update(rng.permutation(n_blocks)[:wanted].tolist())
@@ -195,8 +195,8 @@ def _hand_over(planned: Plan, ahead: _Ahead) -> Iterator[tuple[int, dict[str, An
             if FAILURE in values and not all(key in values for key in keys):
                 ahead.fail(blocks, [position], values[FAILURE])
             block = {name: values[key] for name, key in zip(blocks.names, keys, strict=True)}
-            if blocks.promise is None or blocks.lengths[position] is None:  # else it is known
-                ahead.largest = max(ahead.largest, sizeof(block))
+            if not ahead.size and not _n_bytes(blocks, position):
+                ahead.size = sizeof(block)
             for key in keys:  # let go when no later block of the window is the same value
                 if last[key] == position:
                     values.pop(key, None)
@@ -228,8 +228,8 @@ class _Ahead:
         self.prefetch = prefetch
         self.running: deque[tuple[Window, Any]] = deque()
         self.n_blocks = 0
-        #: Bytes of the largest block so far, if they were not known before.
-        self.largest = 0
+        #: Bytes of the first block that has any, if that was not known before: for an error.
+        self.size = 0
         self._stop = threading.Event()
         self._carried: dict[Window, Any] = {}
         self._users: dict[Window, int] = {}
@@ -318,7 +318,7 @@ class _Ahead:
         )
         message = f"{which} could not be computed: {describe(error)}"
         if isinstance(error, MemoryError):
-            n_bytes = max(self.largest, *(_n_bytes(blocks, i) for i in positions))
+            n_bytes = max(self.size, *(_n_bytes(blocks, i) for i in positions))
             size = (
                 f"A block has {format_bytes(n_bytes)}"
                 if n_bytes

@@ -61,6 +61,14 @@ def test_the_weights_stay_when_learning_goes_on(skewed):
     assert model.estimator_.class_weight == weights
 
 
+def test_a_mean_that_y_depends_on_is_found_once(source):
+    X = source.X - source.X.mean(0)
+    model = Incremental(SGDClassifier(random_state=0)).fit(X, (X[:, 0] > 0).astype(int))
+    # For the mean, for the labels, which are made of X here, and to be learned.
+    assert source.reads == dict.fromkeys(range(10), 3)
+    assert model.classes_.tolist() == [0, 1]
+
+
 def test_an_estimator_inside_the_estimator_is_balanced_too(skewed):
     inner = SGDClassifier(class_weight="balanced", random_state=0)
     model = Incremental(SelectFromModel(inner)).fit(skewed.X, skewed.y)
