@@ -41,12 +41,15 @@ class Task:
         """Say whether anybody is told."""
         return self._context is not None
 
-    def begin(self, name: str, n_subtasks: int, X: Any, y: Any = None, rows: Any = None, **more):
-        """Begin a task within this one."""
+    def begin(self, name: str, n_subtasks: int, block: dict[str, Any] | None = None) -> Task:
+        """Begin a task within this one, about a block or about the same data."""
         if self._context is None:
             return self
+        data = self._data
+        if block is not None:
+            rows = {name: value for name, value in block.items() if name not in ("X", "y")}
+            data = _data(block["X"], block.get("y"), rows)
         context = self._context.subcontext(name, max_subtasks=n_subtasks)
-        data = _data(X, y, {**(rows or {}), **more})
         return Task(self._estimator, self._learner, context, data)
 
     def end(self) -> bool:

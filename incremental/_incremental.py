@@ -31,7 +31,7 @@ from incremental import (
 from incremental._callbacks import Task
 from incremental._runner import open_runner
 from incremental._steps import steps
-from incremental._stream import Plan, plan, stream
+from incremental._stream import Plan, plan
 from incremental.exceptions import BlockError
 
 
@@ -398,11 +398,10 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         validation_blocks = None
         if stops_early:
             validation_blocks = _validation.make_blocks_of(blocks, *validation_data)
-        lazy = bool(blocks.collections)
         learning = _pipeline.learning_steps(model)
         needs_classes = any(map(_labels.needs_classes, learning.values()))
         if needs_classes:
-            classes = self._known_classes(model, classes, y)
+            classes = _labels.known_classes(model, classes, y)
         with (
             _training.whole_blocks() as interrupt,
             open_runner(blocks.collections) as runner,
@@ -410,7 +409,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         ):
             planned = plan(blocks, runner)
             if needs_classes:
-                classes = self._find_classes(model, classes, y, planned, runner)
+                classes = _labels.find_classes(model, classes, y, planned, runner, self.prefetch)
             validation = None
             if stops_early:
                 if validation_blocks is not None:
@@ -423,7 +422,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                     held_out, scorer, runner, self.prefetch, self.tol, self.n_iter_no_change
                 )
             if model is not self._model:
-                self._train_steps(model, seed, classes, whole, planned, runner, lazy)
+                self._train_steps(model, seed, classes, whole, planned, runner)
             planned = _pipeline.through(planned, model, _pipeline.of_last(model, rows))
             learner = _training.Learner(
                 model,
@@ -435,39 +434,43 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             )
             learner.is_new = model is not self.__dict__.get("estimator_")
             fit_task = Task.root(self, learner, n_passes, X, y, rows)
-            if "" not in learning:  # the steps have learned all that there is
+            if "" in learning:
+                self._passes(learner, planned, runner, interrupt, fit_task, n_passes, validation)
+            else:  # the steps have learned all that there is
                 self._make_model(learner)
                 self.n_iter_ = 1
-                n_passes = 0
-            for _ in range(n_passes):
-                pass_task = fit_task.begin("pass", len(planned.blocks), X, y, rows)
-                with _errors_of(lazy):
-                    learned = self._one_pass(learner, planned, runner, interrupt, pass_task)
-                if not learned:
-                    raise ValueError(_pipeline.NO_ROWS)
-                self.n_iter_ += 1
-                stop = validation is not None and self._validate(validation, learner)
-                if pass_task.end() or stop:
-                    break
-            if validation is not None and validation.best_model is not None:
-                self.estimator_ = validation.best_model
             fit_task.end()
         return self
 
-    def _train_steps(self, model, seed, classes, params, planned, runner, lazy) -> None:
+    def _train_steps(self, model, seed, classes, params, planned, runner) -> None:
         """Make the passes that train the steps of a new pipeline before the last one."""
         if not _pipeline.is_tree(model):
             return
         passes = _pipeline.Passes(model, planned, runner, params, seed, classes, self.batch_size)
-        with _errors_of(lazy):
-            for learner, transformed in passes:
-                with steps(learner, transformed, runner, prefetch=self.prefetch) as blocks:
-                    for step in blocks:
-                        step.learn()
-                if not learner.n_batches:
-                    raise ValueError(_pipeline.NO_ROWS)
+        for learner, transformed in passes:
+            with (
+                _errors_of(planned),
+                steps(learner, transformed, runner, prefetch=self.prefetch) as blocks,
+            ):
+                for step in blocks:
+                    step.learn()
+            if not learner.n_batches:
+                raise ValueError(_pipeline.NO_ROWS)
         first_rows = passes.first_rows
         self._example = None if first_rows is None else copy.deepcopy(first_rows[:1])
+
+    def _passes(self, learner, planned, runner, interrupt, fit_task, n_passes, validation) -> None:
+        """Make the passes that train the model, until it is good enough."""
+        for _ in range(n_passes):
+            pass_task = fit_task.begin("pass", len(planned.blocks))
+            if not self._one_pass(learner, planned, runner, interrupt, pass_task):
+                raise ValueError(_pipeline.NO_ROWS)
+            self.n_iter_ += 1
+            stop = validation is not None and self._validate(validation, learner)
+            if pass_task.end() or stop:
+                break
+        if validation is not None and validation.best_model is not None:
+            self.estimator_ = validation.best_model
 
     def _validate(self, validation, learner) -> bool:
         stop = validation.after_pass(learner.model, learner.n_rows)
@@ -481,6 +484,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         n_before = 0 if learner.is_new else self.n_iter_
         try:
             with (
+                _errors_of(planned),
                 steps(
                     learner,
                     planned,
@@ -493,7 +497,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 interrupt.until_left(),
             ):
                 for step in blocks:
-                    block_task = pass_task.begin("block", 0, **step.data)
+                    block_task = pass_task.begin("block", 0, step.data)
                     interrupt.learning = step.in_place
                     learned = step.learn() or learned
                     self._adopt(learner)
@@ -520,46 +524,6 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             self.n_iter_ = 0
             for name in ("validation_scores_", "validation_n_samples_", "best_validation_score_"):
                 self.__dict__.pop(name, None)  # those of an earlier fit
-
-    def _known_classes(self, model, classes, y):
-        """Return all labels, checked; None if only reading y tells them."""
-        if classes is not None:
-            classes = _labels.check_classes(classes, y)
-            if hasattr(model, "classes_") and not _labels.are_same(classes, model.classes_):
-                raise ValueError(
-                    "classes must stay those that the model has learned, "
-                    f"{np.asarray(model.classes_).tolist()}. Got {np.asarray(classes).tolist()} "
-                    "instead; call fit to begin anew."
-                )
-        elif hasattr(model, "classes_"):  # it has learned before
-            classes = model.classes_
-        elif getattr(y, "dtype", None) is not None and str(y.dtype) == "category":
-            known = getattr(y.cat, "known", True)
-            classes = np.sort(np.asarray(y.cat.categories)) if known else None
-        elif not _blocks.is_lazy(y):
-            classes = _labels.find(_labels.Ask(_labels.is_multilabel(model)), y).labels
-        if not _blocks.is_lazy(y):
-            _labels.check_labels(y, classes)
-        return classes
-
-    def _find_classes(self, model, classes, y, planned, runner):
-        """Return all labels; balance their weights.  Both take one pass over y, if any."""
-        balanced = _labels.balanced(model)
-        if classes is not None and not balanced:
-            return classes
-        ask = _labels.Ask(_labels.is_multilabel(model), counts=bool(balanced))
-        if _blocks.is_lazy(y):
-            find = _labels.find_in_block
-            target = planned.blocks.only("y").map("labels", find, ask, label="find-classes")
-            with stream(Plan(target), runner, prefetch=self.prefetch) as computed:
-                found = _labels.merge([block["labels"] for _, block in computed])
-        else:
-            found = _labels.find(ask, y)
-        classes = found.labels if classes is None else classes
-        if balanced:
-            weights = _labels.balanced_weights(found.counts, classes)
-            model.set_params(**dict.fromkeys(balanced, weights))
-        return classes
 
     # The model
 
@@ -980,11 +944,11 @@ def _learner_name(path: str) -> str:
 
 
 @contextmanager
-def _errors_of(lazy: bool) -> Iterator[None]:
+def _errors_of(planned: Plan) -> Iterator[None]:
     """Raise what the bare estimator raises for data in memory, which have no blocks to name."""
     try:
         yield
     except BlockError as error:
-        if lazy or error.__cause__ is None:
+        if planned.blocks.collections or error.__cause__ is None:
             raise
         raise error.__cause__ from None

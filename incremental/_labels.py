@@ -13,6 +13,9 @@ from sklearn.base import is_classifier
 from sklearn.utils import get_tags
 from toolz import merge_with
 
+from incremental._blocks import is_lazy
+from incremental._runner import Runner
+from incremental._stream import Plan, stream
 from incremental.exceptions import BlockError
 
 
@@ -62,7 +65,8 @@ class Found(NamedTuple):
 
     #: The sorted labels; for y of several outputs a list of them.
     labels: Any
-    counts: dict[Any, int] | None = None
+    #: How often each occurs; empty if that was not asked.
+    counts: dict[Any, int] = {}
 
 
 def find(ask: Ask, y: Any) -> Found:
@@ -183,8 +187,79 @@ def check_classes(classes: Any, y: Any) -> Any:
     return found
 
 
-def find_in_block(ask: Ask, number: int, y: Any) -> Found:
-    """Find the labels of a block of y."""
+def known_classes(estimator: Any, classes: Any, y: Any) -> Any:
+    """Return all labels that an estimator is to tell apart; None if only reading y tells them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        May have learned before.
+    classes : array-like, list of them or None
+        As the user gave them.
+    y : array-like or dask collection
+        Labels in memory are checked.
+
+    Raises
+    ------
+    ValueError
+        If `classes` are none, differ from those learned, or lack a label of y.
+    """
+    if classes is not None:
+        classes = check_classes(classes, y)
+        if hasattr(estimator, "classes_") and not are_same(classes, estimator.classes_):
+            raise ValueError(
+                "classes must stay those that the model has learned, "
+                f"{np.asarray(estimator.classes_).tolist()}. Got {np.asarray(classes).tolist()} "
+                "instead; call fit to begin anew."
+            )
+    elif hasattr(estimator, "classes_"):
+        classes = estimator.classes_
+    elif getattr(y, "dtype", None) is not None and str(y.dtype) == "category":
+        known = getattr(y.cat, "known", True)
+        classes = np.sort(np.asarray(y.cat.categories)) if known else None
+    elif not is_lazy(y):
+        classes = find(Ask(is_multilabel(estimator)), y).labels
+    if not is_lazy(y):
+        check_labels(y, classes)
+    return classes
+
+
+def find_classes(
+    estimator: Any, classes: Any, y: Any, planned: Plan, runner: Runner, prefetch: int | None
+) -> Any:
+    """Return all labels, and balance their weights; both take one pass over y, if any.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Is given the weights of classes where it asks for balanced ones.
+    classes : array-like, list of them or None
+        Those of :func:`known_classes`.
+    y : array-like or dask collection
+        The labels.
+    planned : Plan
+        The blocks that y is one value of.
+    runner, prefetch
+        As for :func:`incremental._stream.stream`.
+    """
+    parameters = balanced(estimator)
+    if classes is not None and not parameters:
+        return classes
+    ask = Ask(is_multilabel(estimator), counts=bool(parameters))
+    if is_lazy(y):
+        target = planned.blocks.only("y").map("labels", _find_in_block, ask, label="find-classes")
+        with stream(Plan(target), runner, prefetch=prefetch) as computed:
+            found = merge([block["labels"] for _, block in computed])
+    else:
+        found = find(ask, y)
+    classes = found.labels if classes is None else classes
+    if parameters:
+        weights = balanced_weights(found.counts, classes)
+        estimator.set_params(**dict.fromkeys(parameters, weights))
+    return classes
+
+
+def _find_in_block(ask: Ask, number: int, y: Any) -> Found:
     return find(ask, y)
 
 
@@ -213,8 +288,6 @@ def merge(parts: list[Found]) -> Found:
             "astype(str)."
         )
     labels = np.unique(np.concatenate([part.labels for part in parts]))
-    if first.counts is None:
-        return Found(labels)
     counts = merge_with(sum, *(part.counts for part in parts))
     return Found(labels, counts)
 

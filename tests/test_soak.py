@@ -65,12 +65,15 @@ class Case:
         self.container = rng.choice(["array", "delayed", "frame", "centred", "re-chunked"])
         if self.container == "delayed" and least == 1:  # dask.array leaves empty blocks out
             self.sizes[1:][rng.random(len(self.sizes) - 1) < 0.1] = 0
+        if is_classifier(self.estimator):  # most refuse data of a single class
+            self.sizes[0] = max(2, self.sizes[0])
         n, width = self.sizes.sum(), rng.integers(1, 7)
         dtype = rng.choice(["f8", "f4", "i8", "i2"])
         self.values = (rng.normal(size=(n, width)) * 10).astype(dtype)
         self.values[:, 0] += np.arange(n, dtype=dtype) % 7
         kind = rng.choice(["int", "text", "bool"])
         self.labels = np.arange(n) % 2 if kind == "bool" else rng.integers(0, 3, n)
+        self.labels[:2] = [0, 1][:n]
         self.labels = self.labels.astype({"int": int, "text": "U1", "bool": bool}[kind])
         if is_regressor(self.estimator):
             self.labels = self.values[:, 0].astype(float)
