@@ -1,4 +1,4 @@
-"""Tasks of a fit, as scikit-learn's callbacks see them: fit, pass, block."""
+"""Tasks of a fit, as scikit-learn's callbacks see them: fit, step or pass, block."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ class Task:
     ----------
     estimator : Incremental
         Whose fit it is.
-    learner : Learner
-        Has the model.
+    former : estimator or None
+        The model of an earlier fit, which is not what this one has fitted.
     context : CallbackContext or None
         None if nobody listens.
     data : dict
         X, y and metadata of the task.
     """
 
-    def __init__(self, estimator: Any, learner: Any, context: Any, data: dict[str, Any]):
-        self._estimator, self._learner, self._context = estimator, learner, context
+    def __init__(self, estimator: Any, former: Any, context: Any, data: dict[str, Any]):
+        self._estimator, self._former, self._context = estimator, former, context
         self._data = data
         if context is not None:
             context.call_on_fit_task_begin(estimator=estimator, **data)
 
     @classmethod
     def root(
-        cls, estimator: Any, learner: Any, n_passes: int, X: Any, y: Any, rows: dict[str, Any]
+        cls, estimator: Any, former: Any, n_passes: int | None, X: Any, y: Any, rows: dict[str, Any]
     ) -> Task:
-        """Begin the task of a whole fit."""
+        """Begin the task of a whole fit; None if the number of its passes is not known."""
         context = estimator._init_callback_context(max_subtasks=n_passes)
         listens = getattr(estimator, "_skl_callbacks", None)
-        return cls(estimator, learner, context if listens else None, _data(X, y, rows))
+        data = _data({"X": X, "y": y, **rows})
+        return cls(estimator, former, context if listens else None, data)
 
     @property
     def listens(self) -> bool:
@@ -45,12 +46,9 @@ class Task:
         """Begin a task within this one, about a block or about the same data."""
         if self._context is None:
             return self
-        data = self._data
-        if block is not None:
-            rows = {name: value for name, value in block.items() if name not in ("X", "y")}
-            data = _data(block["X"], block.get("y"), rows)
+        data = self._data if block is None else _data(block)
         context = self._context.subcontext(name, max_subtasks=n_subtasks)
-        return Task(self._estimator, self._learner, context, data)
+        return Task(self._estimator, self._former, context, data)
 
     def end(self) -> bool:
         """End the task; return whether a hook asks to stop."""
@@ -61,10 +59,11 @@ class Task:
         )
 
     def _fitted(self) -> dict[str, Any] | None:
-        if "estimator_" not in vars(self._estimator):  # all blocks were empty so far
-            return None
-        return {"estimator_": copy.deepcopy(self._learner.model)}
+        model = vars(self._estimator).get("estimator_")
+        # None: the steps before learn, or all blocks were empty so far.
+        return None if model is self._former else {"estimator_": copy.deepcopy(model)}
 
 
-def _data(X: Any, y: Any, metadata: dict[str, Any]) -> dict[str, Any]:
-    return {"X": X, "y": y, "metadata": metadata or None}
+def _data(values: dict[str, Any]) -> dict[str, Any]:
+    rows = {name: value for name, value in values.items() if name not in ("X", "y")}
+    return {"X": values.get("X"), "y": values.get("y"), "metadata": rows or None}

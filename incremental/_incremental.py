@@ -141,8 +141,8 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     *Pipelines.*  Steps are trained one after the other, each in one pass over blocks that went
     through those before it, where they are computed; branches of a ColumnTransformer or a
     FeatureUnion learn in the same pass.  The last step then takes `max_iter` passes, and is all
-    that `partial_fit`, `shuffle`, early stopping and callbacks are about; `batch_size` is for
-    every step.  Columns, and steps such as ``OneHotEncoder(categories=...)`` that only look at the
+    that `partial_fit`, `shuffle` and early stopping are about; `batch_size` is for every step.
+    Columns, and steps such as ``OneHotEncoder(categories=...)`` that only look at the
     layout of X, are fitted to the first 1,000 rows, which are read once more; whether the output
     of a ColumnTransformer is sparse is decided there.  An encoder takes the sorted categories of
     columns with a categorical dtype.  A parameter ``step__name`` of `fit` is for that step, one
@@ -158,7 +158,8 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     *Callbacks.*  ``set_callbacks`` takes scikit-learn's callbacks.  A fit has a task for each pass,
     and a pass one for each block; a hook that asks to stop after a block ends the pass, after a
-    pass the fit.
+    pass the fit.  Before, a pipeline has a task "step" for each pass that trains other steps, with
+    one for each block; these go to their end, and there is no ``fitted_estimator`` yet.
 
     *Interrupting.*  Ctrl-C takes effect after the block that is being learned.
 
@@ -390,7 +391,8 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             )
         stops_early = validation_data is not None
         scorer = _validation.check_scorer(self, self.scoring) if stops_early else None
-        _checks.check_data(model, X, fit_params, is_fitted=model is self._model)
+        is_new = model is not self.__dict__.get("estimator_")
+        _checks.check_data(model, X, fit_params, is_fitted=not is_new)
         rows = {k: v for k, v in fit_params.items() if _blocks.is_per_row(v, X)}
         _checks.check_weights(X, fit_params, rows)
         whole = {k: v for k, v in fit_params.items() if k not in rows}
@@ -421,8 +423,11 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 validation = _validation.Validation(
                     held_out, scorer, runner, self.prefetch, self.tol, self.n_iter_no_change
                 )
-            if model is not self._model:
-                self._train_steps(model, seed, classes, whole, planned, runner)
+            has_steps = is_new and _pipeline.is_tree(model)
+            former = self.__dict__.get("estimator_") if is_new else None
+            fit_task = Task.root(self, former, None if has_steps else n_passes, X, y, rows)
+            if has_steps:
+                self._train_steps(model, seed, classes, whole, planned, runner, fit_task)
             planned = _pipeline.through(planned, model, _pipeline.of_last(model, rows))
             learner = _training.Learner(
                 model,
@@ -432,8 +437,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 planned.blocks.promise,
                 self.batch_size,
             )
-            learner.is_new = model is not self.__dict__.get("estimator_")
-            fit_task = Task.root(self, learner, n_passes, X, y, rows)
+            learner.is_new = is_new
             if "" in learning:
                 self._passes(learner, planned, runner, interrupt, fit_task, n_passes, validation)
             else:  # the steps have learned all that there is
@@ -442,20 +446,22 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             fit_task.end()
         return self
 
-    def _train_steps(self, model, seed, classes, params, planned, runner) -> None:
+    def _train_steps(self, model, seed, classes, params, planned, runner, fit_task) -> None:
         """Make the passes that train the steps of a new pipeline before the last one."""
-        if not _pipeline.is_tree(model):
-            return
         passes = _pipeline.Passes(model, planned, runner, params, seed, classes, self.batch_size)
         for learner, transformed in passes:
+            step_task = fit_task.begin("step", len(transformed.blocks))
             with (
                 _errors_of(planned),
                 steps(learner, transformed, runner, prefetch=self.prefetch) as blocks,
             ):
                 for step in blocks:
+                    block_task = step_task.begin("block", 0, {})
                     step.learn()
+                    block_task.end()  # whoever asks to stop: what comes after needs the whole step
             if not learner.n_batches:
                 raise ValueError(_pipeline.NO_ROWS)
+            step_task.end()
         first_rows = passes.first_rows
         self._example = None if first_rows is None else copy.deepcopy(first_rows[:1])
 

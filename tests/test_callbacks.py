@@ -109,6 +109,18 @@ def test_the_monitor_scores_after_every_block_and_pass(source):
     assert fitted.score(source.X, source.y) in scores
 
 
+def test_the_end_of_a_fit_shows_the_model_that_is_kept(source):
+    class Last(Log):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            self.fitted = fitted_estimator
+
+    last = Last()
+    fitted = model(max_iter=8, early_stopping=True, n_iter_no_change=2, random_state=0)
+    fitted.set_callbacks(last).fit(source.X, source.y)
+    assert np.argmax(fitted.validation_scores_) < fitted.n_iter_ - 1
+    assert same_state(last.fitted.estimator_, fitted.estimator_)
+
+
 class Propagated(Log):
     """A log that meta-estimators hand on to what they fit."""
 

@@ -502,7 +502,7 @@ def test_early_stopping_trains_the_steps_on_the_blocks_that_are_learned(source):
     assert len(model.validation_scores_) == model.n_iter_
 
 
-def test_callbacks_see_the_passes_of_the_last_step(source):
+def test_callbacks_see_the_passes_of_all_steps(source):
     seen = []
 
     class Watch:
@@ -512,15 +512,23 @@ def test_callbacks_see_the_passes_of_the_last_step(source):
 
         def on_fit_task_begin(self, estimator, context): ...
 
-        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
-            seen.append((context.task_name, type(fitted_estimator.estimator_).__name__))
+        def on_fit_task_end(self, estimator, context, *, X=None, fitted_estimator=None):
+            model = None if fitted_estimator is None else type(fitted_estimator.estimator_)
+            seen.append((context.parent and context.parent.task_name, context.task_name, model))
+            if context.task_name == "block":
+                assert (X is None) == (model is None)
+            return model is None
 
-    pipe = make_pipeline(StandardScaler(), sgd())
+    pipe = make_pipeline(StandardScaler(), MinMaxScaler(), sgd())
     model = Incremental(pipe, classes=CLASSES, max_iter=2).set_callbacks(Watch())
-    model.fit(source.X, source.y)
-    assert [name for name, _ in seen].count("block") == 20
-    assert [name for name, _ in seen].count("pass") == 2
-    assert {kind for _, kind in seen} == {"Pipeline"}
+    for _ in range(2):  # the model of the first fit is not that of the second
+        model.fit(source.X, source.y)
+        step = [("step", "block", None)] * 10 + [("fit", "step", None)]
+        one_pass = [("pass", "block", Pipeline)] * 10 + [("fit", "pass", Pipeline)]
+        assert seen == 2 * step + 2 * one_pass + [(None, "fit", Pipeline)]
+        seen.clear()
+    model.partial_fit(source.X, source.y)
+    assert seen == [*one_pass, (None, "fit", Pipeline)]
 
 
 def test_parameters_of_steps_are_searched(source):
