@@ -292,7 +292,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         if hasattr(self, "estimator_"):
             if "" not in _pipeline.learning_steps(self.estimator):
                 raise ValueError(
-                    "partial_fit goes on with the last step, and that of this pipeline does not "
+                    "partial_fit goes on with the last step, and that of this estimator does not "
                     "learn. Call fit."
                 )
             return self._learn(self.estimator_, self._seed, X, y, fit_params, n_passes=1)

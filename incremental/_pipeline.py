@@ -190,8 +190,8 @@ OTHERWISE = {
 
 
 def is_tree(estimator: Any) -> bool:
-    """Say whether an estimator is made of steps that are trained in passes of their own."""
-    return isinstance(estimator, (Pipeline, ColumnTransformer, FeatureUnion))
+    """Say whether an estimator is made of steps that are trained in passes of their own, if any."""
+    return isinstance(estimator, (Pipeline, ColumnTransformer, FeatureUnion, FrozenEstimator))
 
 
 def learns(estimator: Any) -> bool:

@@ -580,6 +580,26 @@ def test_a_frozen_step_stays_as_it_is(source):
     assert same_state(model.estimator_[-1], loop(sgd(), blocks, classes=CLASSES))
 
 
+def test_what_is_frozen_as_a_whole_learns_nothing_and_is_the_model(source):
+    X, y = dask.compute(source.X, source.y)
+    for fitted in (sgd().fit(X, y), make_pipeline(StandardScaler(), sgd()).fit(X, y)):
+        before = pickle.dumps(fitted)
+        for train in ("fit", "partial_fit"):
+            model = getattr(Incremental(FrozenEstimator(fitted)), train)(source.X, source.y)
+            assert pickle.dumps(fitted) == before
+            assert np.array_equal(model.predict(source.X).compute(), fitted.predict(X))
+            assert model.score(source.X, source.y) == fitted.score(X, y)
+
+
+def test_a_frozen_last_step_is_scored_as_in_memory(source):
+    X, y = dask.compute(source.X, source.y)
+    for fitted in (sgd().fit(X, y), make_pipeline(StandardScaler(), sgd()).fit(X, y)):
+        pipeline = make_pipeline(MinMaxScaler(), FrozenEstimator(fitted))
+        for scoring in (None, "roc_auc"):
+            model = Incremental(pipeline, scoring=scoring).fit(source.X, source.y)
+            assert model.score(source.X, source.y) == model.score(X, y)
+
+
 # Real data
 
 
