@@ -76,10 +76,13 @@ _FILTERS = threading.RLock()
 def probe(model: Any, method: str, X: Any, row: Any = None) -> Any:
     """Return what a method gives for one or two made-up rows like those of X."""
     failure = None
+    undo = method == "inverse_transform" and meta_of(X) is None
     for rows in [*_made_up(model, X), *([] if row is None else [row])]:
         try:
             with _FILTERS, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                if undo:  # these look like what the model has learned from
+                    rows = model.transform(rows)
                 return getattr(model, method)(rows)
         except Exception as error:
             failure = failure or error
