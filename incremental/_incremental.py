@@ -244,8 +244,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """
         self._check_params(X)
         self._check_validation_data(X, X_val, y_val, sample_weight_val)
-        model = clone(self.estimator)
-        seed = self._draw_seeds(model)
+        model, seed = self._new_model()
         return self._learn(
             model,
             seed,
@@ -296,8 +295,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                     "learn. Call fit."
                 )
             return self._learn(self.estimator_, self._seed, X, y, fit_params, n_passes=1)
-        model = clone(self.estimator)
-        seed = self._draw_seeds(model)
+        model, seed = self._new_model()
         return self._learn(model, seed, X, y, fit_params, n_passes=1)
 
     def _check_params(self, X) -> None:
@@ -368,8 +366,10 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             raise ValueError("X_val was passed without y_val. Pass y_val.")
         _checks.check_same_columns(X, X_val)
 
-    def _draw_seeds(self, model) -> int:
-        """Seed a new model, and return the seed of the orders that it will see."""
+    def _new_model(self):
+        """Return a seeded model, and the seed of the orders that it will see."""
+        model = clone(self.estimator)
+        _pipeline.keep_blocks(model)
         random_state = check_random_state(self.random_state)
         seed, *_ = random_state.randint(np.iinfo(np.int32).max, size=1).tolist()
         if self.random_state is not None:
@@ -377,7 +377,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             for name in sorted(names):
                 if name == "random_state" or name.endswith("__random_state"):
                     model.set_params(**{name: random_state.randint(np.iinfo(np.int32).max)})
-        return seed
+        return model, seed
 
     def _learn(self, model, seed, X, y, fit_params, *, n_passes: int, validation_data=None):
         classes = fit_params.pop("classes", None)

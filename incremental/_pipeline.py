@@ -654,9 +654,14 @@ def _node(path: str, estimator: Any) -> _Node:
         return _ByColumn(path, estimator)
     if isinstance(estimator, FeatureUnion):
         return _Union(path, estimator)
-    if hasattr(estimator, "get_params") and estimator.get_params(deep=False).get("copy") is False:
-        estimator.set_params(copy=True)  # other steps, y and later passes need the block, too
+    keep_blocks(estimator)
     return _Leaf(path, estimator)
+
+
+def keep_blocks(estimator: Any) -> None:
+    """Let an estimator copy what it would change: other steps, y and later passes need it, too."""
+    if hasattr(estimator, "get_params") and estimator.get_params(deep=False).get("copy") is False:
+        estimator.set_params(copy=True)
 
 
 # Passes

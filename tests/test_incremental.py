@@ -21,9 +21,9 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neural_network import MLPClassifier
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import Normalizer, StandardScaler
 
-from incremental import Incremental
+from incremental import Incremental, indexable
 
 from .conftest import in_blocks, loop, same_state
 
@@ -363,6 +363,18 @@ def test_lists_of_transformed_blocks_are_transformed_back():
     assert np.array_equal(
         model.inverse_transform(blocks).compute(), model.inverse_transform(transformed).compute()
     )
+
+
+@pytest.mark.parametrize("estimator", [IncrementalPCA(2, copy=False), StandardScaler(copy=False)])
+def test_blocks_are_never_changed_in_place(estimator):
+    X = da.random.default_rng(0).random((40, 4), chunks=(10, 4)).persist()
+    before = X.compute().copy()
+    transformed = Incremental(estimator, max_iter=2).fit(X).transform(X)
+    assert np.array_equal(transformed.compute(), transformed.compute())
+    assert np.array_equal(X.compute(), before)
+    Incremental(Normalizer(copy=False)).transform(X).compute()
+    assert np.array_equal(X.compute(), before)
+    assert estimator.copy is False
 
 
 def test_text_goes_through_a_stateless_vectoriser():
