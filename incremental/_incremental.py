@@ -382,6 +382,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     def _learn(self, model, seed, X, y, fit_params, *, n_passes: int, validation_data=None):
         classes = fit_params.pop("classes", None)
         fit_params = self._routed("fit", fit_params)
+        classes = fit_params.pop("classes", classes)  # of the last step, by its name
         classes = self.classes if classes is None else classes
         if y is None and get_tags(self.estimator).target_tags.required:
             raise ValueError(
@@ -516,23 +517,26 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         self.estimator_ = learner.model  # another object, too, where a cluster has learned
         if learner.is_new:
             learner.is_new = False
-            self._seed = learner.seed
+            self._seed, self._classes = learner.seed, learner.classes
             self.n_iter_ = 0
             for name in ("validation_scores_", "validation_n_samples_", "best_validation_score_"):
                 self.__dict__.pop(name, None)  # those of an earlier fit
 
     def _known_classes(self, model, classes, y):
         """Return all labels, checked; None if only reading y tells them."""
+        learned = getattr(model, "classes_", None)
+        if learned is None and model is self._model:  # not every model tells (SelectFromModel)
+            learned = self.__dict__.get("_classes")
         if classes is not None:
             classes = _labels.check_classes(classes, y)
-            if hasattr(model, "classes_") and not _labels.are_same(classes, model.classes_):
+            if learned is not None and not _labels.are_same(classes, learned):
                 raise ValueError(
                     "classes must stay those that the model has learned, "
-                    f"{np.asarray(model.classes_).tolist()}. Got {np.asarray(classes).tolist()} "
-                    "instead; call fit to begin anew."
+                    f"{_labels.as_lists(learned)}. Got {_labels.as_lists(classes)} instead; call "
+                    "fit to begin anew."
                 )
-        elif hasattr(model, "classes_"):  # it has learned before
-            classes = model.classes_
+        elif learned is not None:
+            classes = learned
         elif getattr(y, "dtype", None) is not None and str(y.dtype) == "category":
             known = getattr(y.cat, "known", True)
             classes = np.sort(np.asarray(y.cat.categories)) if known else None

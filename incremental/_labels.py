@@ -152,6 +152,17 @@ def are_same(some: Any, others: Any) -> bool:
     return np.array_equal(np.sort(np.asarray(some)), np.sort(np.asarray(others)))
 
 
+def as_lists(classes: Any) -> list:
+    """Return classes as a list, or as one for each output.
+
+    Examples
+    --------
+    >>> as_lists([np.array([0, 1]), np.array([2])]), as_lists(np.array([0, 1]))
+    ([[0, 1], [2]], [0, 1])
+    """
+    return [labels.tolist() if hasattr(labels, "tolist") else labels for labels in classes]
+
+
 def check_classes(classes: Any, y: Any) -> Any:
     """Return classes as an array, or for several outputs as a list of them."""
     if isinstance(classes, (list, tuple)) and len(classes) and np.ndim(classes[0]):

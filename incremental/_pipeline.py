@@ -784,7 +784,7 @@ class Passes:
         supervised = [needs_classes(leaf.estimator) for leaf in leaves]
         for leaf, is_supervised in zip(leaves, supervised, strict=True):
             own = {name: self._params[key] for key, name in _own(self._params, leaf.path).items()}
-            params.append({**own, "classes": self._classes} if is_supervised else own)
+            params.append({"classes": self._classes, **own} if is_supervised else own)
         return _Together(
             [leaf.estimator for leaf in leaves],
             [self._columns(leaf) for leaf in leaves],

@@ -1,13 +1,18 @@
 """Labels and their weights are found in one pass over y."""
 
+import pickle
+import re
+
 import dask
 import dask.array as da
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import Perceptron, SGDClassifier
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.utils.class_weight import compute_class_weight
 
 from incremental import Incremental
@@ -97,3 +102,20 @@ def test_classes_are_found_in_one_read_of_y_alone():
     model.fit(X, y)
     assert model.classes_.tolist() == [0, 1, 2, 3, 4]
     assert sorted(reads) == sorted([0, 1, 2, 3] * 3)  # the labels, and two passes
+
+
+def test_classes_stay_where_the_model_does_not_tell_them(source):
+    y = da.stack([source.y, (source.X[:, 1] * 3).astype(int)], axis=1).rechunk((20, 2))
+    sgd = SGDClassifier(random_state=0)
+    for estimator, target, rest, more, got in [
+        (SelectFromModel(sgd), source.y, np.zeros(20, int), [0, 1, 2], "[0, 1]"),
+        (MultiOutputClassifier(sgd), y, np.zeros((20, 2), int), [[0], [1]], "[[0, 1], [0, 1, 2]]"),
+    ]:
+        model = Incremental(estimator).fit(source.X, target)
+        classes = [0, 1] if target is source.y else [np.array([0, 1]), np.array([0, 1, 2])]
+        blocks = [*in_blocks(source.X, target), (source.X[:20].compute(), rest)]
+        expected = loop(clone(estimator), blocks, classes=classes)
+        model.partial_fit(source.X[:20], rest)
+        assert pickle.dumps(model.estimator_) == pickle.dumps(expected)
+        with pytest.raises(ValueError, match=re.escape(f"model has learned, {got}. Got {more}")):
+            model.partial_fit(source.X, target, classes=more)

@@ -472,6 +472,15 @@ def test_weights_go_to_the_last_step_or_to_the_one_that_is_named(source):
         assert same_state(found.estimator_[1], classifier)
 
 
+def test_classes_may_be_given_by_the_name_of_a_step(source):
+    steps = make_pipeline(SelectFromModel(sgd()), sgd())
+    model = Incremental(steps).fit(source.X, source.y, sgdclassifier__classes=[0, 1, 2])
+    assert model.classes_.tolist() == [0, 1, 2]
+    model = Incremental(steps).fit(source.X, source.y, selectfrommodel__classes=[0, 1, 2])
+    assert model.classes_.tolist() == [0, 1]
+    assert model.estimator_[0].estimator_.classes_.tolist() == [0, 1, 2]
+
+
 def test_metadata_is_routed_to_the_steps_that_ask_for_it(source):
     w = np.random.default_rng(0).random(200)
     with sklearn.config_context(enable_metadata_routing=True):
