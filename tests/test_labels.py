@@ -12,7 +12,10 @@ import pytest
 from sklearn.base import clone
 from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import Perceptron, SGDClassifier
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
 from incremental import Incremental
@@ -79,6 +82,16 @@ def test_an_estimator_inside_the_estimator_is_balanced_too(skewed):
     model = Incremental(SelectFromModel(inner)).fit(skewed.X, skewed.y)
     y = skewed.y.compute()
     assert model.estimator_.estimator_.class_weight == weights_of(y, [0, 1])
+
+
+@pytest.mark.parametrize("outer", [OneVsRestClassifier, OneVsOneClassifier, MultiOutputClassifier])
+def test_classes_are_not_balanced_where_the_labels_are_not_those_of_y(skewed, outer):
+    estimator = outer(SGDClassifier(class_weight="balanced"))
+    for model in (estimator, make_pipeline(StandardScaler(), estimator)):
+        message = f"class_weight must be None or a dict: {outer.__name__} trains on other labels"
+        with pytest.raises(ValueError, match=message):
+            Incremental(model).fit(skewed.X, skewed.y)
+    assert not skewed.reads
 
 
 def test_a_class_that_does_not_occur_cannot_be_balanced(skewed):
