@@ -136,7 +136,8 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     *Settings of the estimator.*  ``class_weight="balanced"``, which ``partial_fit`` refuses,
     becomes the weights by the counts of the labels, found in the pass over y that finds the
-    classes.  ``early_stopping=True`` and ``warm_start=True`` of the estimator are refused.
+    classes; it is refused where estimators learn other labels (``OneVsRestClassifier``).
+    ``early_stopping=True`` and ``warm_start=True`` of the estimator are refused.
 
     *Pipelines.*  Steps are trained one after the other, each in one pass over blocks that went
     through those before it, where they are computed; branches of a ColumnTransformer or a
@@ -929,7 +930,14 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         if scorer is None:
             _checks.check_keywords(model.score, params)
         _checks.check_columns(model, X)
+        if y is None and scorer is None and get_tags(model).target_tags.required:
+            raise ValueError(
+                f"The score of {type(model).__name__} requires y to be passed, but the target y is "
+                "None. Pass y."
+            )
         rows = {k: v for k, v in params.items() if _blocks.is_per_row(v, X)}
+        if _blocks.n_rows(X) is not None:
+            _checks.check_weights(X, params, rows)
         whole = {k: v for k, v in params.items() if k not in rows}
         blocks = _blocks.make_blocks(X, y, rows)
         if not blocks.collections:

@@ -173,6 +173,11 @@ def check_classes(classes: Any, y: Any) -> Any:
                 f"classes must be a list of labels, or one for each output of y. Got {len(classes)}"
                 f" lists for {n_outputs} outputs instead."
             )
+        if len(shape) < 2:
+            raise ValueError(
+                "classes must be a list of labels where y has one dimension. Got a list of lists "
+                f"instead; pass {classes[0]!r}."
+            )
         return [check_classes(labels, y) for labels in classes]
     check_kinds(classes, "classes")
     found = np.asarray(classes)
