@@ -963,7 +963,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         >>> router.consumes("fit", ["sample_weight"])
         set()
         """
-        router = MetadataRouter(owner=self)
+        router = MetadataRouter(owner=self).add_self_request(self)  # X_val, ...
         score = MethodMapping().add(caller="score", callee="score")
         router.add(estimator=self.estimator, method_mapping=score)
         learn = MethodMapping().add(caller="fit", callee="partial_fit")
