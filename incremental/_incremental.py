@@ -542,7 +542,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             known = getattr(y.cat, "known", True)
             classes = np.sort(np.asarray(y.cat.categories)) if known else None
         elif not _blocks.is_lazy(y):
-            classes = _labels.find(_labels.Ask(_labels.is_multilabel(model)), y).labels
+            classes = _labels.find(_labels.ask(model), y).labels
         if not _blocks.is_lazy(y):
             _labels.check_labels(y, classes)
         return classes
@@ -552,7 +552,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         balanced = _labels.balanced(model)
         if classes is not None and not balanced:
             return classes
-        ask = _labels.Ask(_labels.is_multilabel(model), counts=bool(balanced))
+        ask = _labels.ask(model, counts=bool(balanced))
         if _blocks.is_lazy(y):
             find = _labels.find_in_block
             target = planned.blocks.only("y").map("labels", find, ask, label="find-classes")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import is_classifier
+from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import get_tags
 from toolz import merge_with
 
@@ -32,6 +32,8 @@ def accepts(method: Any, name: str) -> bool:
 
 def needs_classes(estimator: Any) -> bool:
     """Say whether the first ``partial_fit`` has to be told all classes."""
+    if is_regressor(estimator):  # what skorch makes takes classes, too, and ignores them
+        return False
     if accepts(estimator.partial_fit, "classes"):
         return True
     inner = getattr(estimator, "estimator", None)  # SelectFromModel hands parameters on
@@ -55,6 +57,13 @@ class Ask(NamedTuple):
     multilabel: bool = False
     #: How often each label occurs is asked, too.
     counts: bool = False
+    #: Numbers with decimals are no labels.
+    discrete: bool = False
+
+
+def ask(estimator: Any, counts: bool = False) -> Ask:
+    """Return what is asked for an estimator."""
+    return Ask(is_multilabel(estimator), counts, is_classifier(estimator))
 
 
 class Found(NamedTuple):
@@ -81,19 +90,25 @@ def find(ask: Ask, y: Any) -> Found:
     if y.ndim == 2 and y.shape[1] > 1:
         if ask.multilabel:
             return Found(np.arange(y.shape[1]))
-        return Found([_unique(column)[0] for column in y.T])
-    labels, counts = _unique(y, return_counts=ask.counts)
+        return Found([_unique(column, ask)[0] for column in y.T])
+    labels, counts = _unique(y, ask)
     if not ask.counts:
         return Found(labels)
     return Found(labels, dict(zip(labels.tolist(), counts.tolist(), strict=True)))
 
 
-def _unique(y: Any, return_counts: bool = False) -> tuple[Any, Any]:
+def _unique(y: Any, ask: Ask) -> tuple[Any, Any]:
     check_kinds(y, "y")
-    labels, counts = np.unique(y, return_counts=True) if return_counts else (np.unique(y), None)
+    labels, counts = np.unique(y, return_counts=True) if ask.counts else (np.unique(y), None)
     if labels.dtype.kind == "f" and np.isnan(labels[-1:]).any():  # NaN is sorted last
         rows = name_rows(np.flatnonzero(np.isnan(np.ravel(y))))
         raise ValueError(f"Input y contains NaN, in {rows}. Drop these rows, or give them a label.")
+    if ask.discrete and labels.dtype.kind == "f" and (labels != np.floor(labels)).any():
+        raise ValueError(
+            "Unknown label type: continuous. y must have labels for a classifier. Got "
+            f"{labels[labels != np.floor(labels)][0]} instead; use a regressor, or cut y into "
+            "classes."
+        )
     return labels, counts
 
 

@@ -384,6 +384,23 @@ def test_labels_that_are_not_of_one_kind_name_the_block(labels, message, source)
     assert not source.reads
 
 
+def test_a_target_for_regressors_is_refused_at_its_first_block(source):
+    sources = []
+
+    def load(i):
+        sources.append(i)
+        return np.arange(20) / 8 + 1
+
+    y = da.concatenate([da.from_delayed(dask.delayed(load)(i), (20,), float) for i in range(10)])
+    message = "Unknown label type: continuous. y must have labels for a classifier. Got 1.125"
+    for balanced in (None, "balanced"):
+        model = Incremental(SGDClassifier(class_weight=balanced), prefetch=0)
+        with pytest.raises(BlockError, match=message):
+            model.fit(source.X, y)
+    assert sources == [0, 0]
+    assert not source.reads
+
+
 def test_labels_outside_classes_name_the_label_and_the_rows():
     X = da.ones((40, 2), chunks=(10, 2))
     y = np.arange(40) // 15

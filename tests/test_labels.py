@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.feature_selection import SelectFromModel
-from sklearn.linear_model import Perceptron, SGDClassifier
+from sklearn.linear_model import Perceptron, SGDClassifier, SGDRegressor
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
@@ -99,6 +99,24 @@ def test_a_class_that_does_not_occur_cannot_be_balanced(skewed):
     with pytest.raises(ValueError, match=r"Got none of \[2\]; pass class_weight as a dict"):
         model.fit(skewed.X, skewed.y)
     assert not hasattr(model, "estimator_")
+
+
+class TakesClasses(SGDRegressor):
+    """Has a parameter that is not for regressors, as all that skorch makes has."""
+
+    def partial_fit(self, X, y, classes=None):
+        assert classes is None
+        return super().partial_fit(X, y)
+
+
+def test_no_classes_are_looked_for_in_the_target_of_a_regressor(source):
+    y = source.X[:, 0]
+    expected = loop(SGDRegressor(random_state=0), in_blocks(source.X, y))
+    source.reads.clear()
+    assert same_state(
+        Incremental(TakesClasses(random_state=0)).fit(source.X, y).estimator_, expected
+    )
+    assert source.reads == dict.fromkeys(range(10), 1)
 
 
 def test_classes_are_found_in_one_read_of_y_alone():
