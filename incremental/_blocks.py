@@ -420,12 +420,14 @@ def meta_of(X: Any) -> Any:
     """Return one or two rows that look like the blocks of X, to find out what a method returns."""
     if isinstance(X, da.Array):
         meta = X._meta
-        shape = (1, *(1 if np.isnan(n) else int(n) for n in X.shape[1:]))
+        if any(np.isnan(n) for n in X.shape[1:]):
+            return None
+        shape = (1, *map(int, X.shape[1:]))
         if hasattr(meta, "tocsr"):
             return type(meta)(np.ones(shape, dtype=X.dtype))
         return np.ones_like(np.asarray(meta), shape=shape, dtype=X.dtype)
     if is_frame(X):
-        return X._meta_nonempty
+        return X._meta_nonempty.ffill()  # of nullable dtypes dask's second row is missing
     return X.meta if isinstance(X, Rows) else None
 
 

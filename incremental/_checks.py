@@ -9,9 +9,21 @@ from typing import Any
 import dask.array as da
 import numpy as np
 from dask.delayed import Delayed
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
+from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.utils import get_tags
 
 from incremental._blocks import is_frame, is_lazy, n_rows
+from incremental._labels import balanced
+
+#: What gives each of its estimators a y of its own.
+_RELABEL = (
+    ClassifierChain,
+    MultiOutputClassifier,
+    OneVsOneClassifier,
+    OneVsRestClassifier,
+    OutputCodeClassifier,
+)
 
 
 def check_dimensions(estimator: Any, X: Any) -> None:
@@ -54,6 +66,20 @@ def check_settings(estimator: Any) -> None:
                 f"{name} of {type(estimator).__name__} must be False: partial_fit does not follow "
                 f"it. Got {name}=True instead. {instead[setting]}"
             )
+    for name in balanced(estimator):
+        owner = _relabels(estimator, name)
+        if owner is not None:
+            raise ValueError(
+                f"{name} must be None or a dict: {owner} trains on other labels than those of y, "
+                "which are the ones that are counted. Got 'balanced' instead."
+            )
+
+
+def _relabels(estimator: Any, name: str) -> str | None:
+    """Return what hands a y of its own on to the estimator that has the parameter `name`."""
+    params, path = estimator.get_params(), name.split("__")
+    owners = [estimator, *(params.get("__".join(path[:n])) for n in range(1, len(path)))]
+    return next((type(o).__name__ for o in owners if isinstance(o, _RELABEL)), None)
 
 
 def check_data(model: Any, X: Any, params: Iterable[str], *, is_fitted: bool) -> None:

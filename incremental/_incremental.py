@@ -136,7 +136,8 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     *Settings of the estimator.*  ``class_weight="balanced"``, which ``partial_fit`` refuses,
     becomes the weights by the counts of the labels, found in the pass over y that finds the
-    classes.  ``early_stopping=True`` and ``warm_start=True`` of the estimator are refused.
+    classes; it is refused where estimators learn other labels (``OneVsRestClassifier``).
+    ``early_stopping=True`` and ``warm_start=True`` of the estimator are refused.
 
     *Pipelines.*  Steps are trained one after the other, each in one pass over blocks that went
     through those before it, where they are computed; branches of a ColumnTransformer or a
@@ -245,8 +246,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """
         self._check_params(X)
         self._check_validation_data(X, X_val, y_val, sample_weight_val)
-        model = clone(self.estimator)
-        seed = self._draw_seeds(model)
+        model, seed = self._new_model()
         return self._learn(
             model,
             seed,
@@ -293,12 +293,11 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         if hasattr(self, "estimator_"):
             if "" not in _pipeline.learning_steps(self.estimator):
                 raise ValueError(
-                    "partial_fit goes on with the last step, and that of this pipeline does not "
+                    "partial_fit goes on with the last step, and that of this estimator does not "
                     "learn. Call fit."
                 )
             return self._learn(self.estimator_, self._seed, X, y, fit_params, n_passes=1)
-        model = clone(self.estimator)
-        seed = self._draw_seeds(model)
+        model, seed = self._new_model()
         return self._learn(model, seed, X, y, fit_params, n_passes=1)
 
     def _check_params(self, X) -> None:
@@ -369,8 +368,10 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             raise ValueError("X_val was passed without y_val. Pass y_val.")
         _checks.check_same_columns(X, X_val)
 
-    def _draw_seeds(self, model) -> int:
-        """Seed a new model, and return the seed of the orders that it will see."""
+    def _new_model(self):
+        """Return a seeded model, and the seed of the orders that it will see."""
+        model = clone(self.estimator)
+        _pipeline.keep_blocks(model)
         random_state = check_random_state(self.random_state)
         seed, *_ = random_state.randint(np.iinfo(np.int32).max, size=1).tolist()
         if self.random_state is not None:
@@ -378,11 +379,12 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             for name in sorted(names):
                 if name == "random_state" or name.endswith("__random_state"):
                     model.set_params(**{name: random_state.randint(np.iinfo(np.int32).max)})
-        return seed
+        return model, seed
 
     def _learn(self, model, seed, X, y, fit_params, *, n_passes: int, validation_data=None):
         classes = fit_params.pop("classes", None)
         fit_params = self._routed("fit", fit_params)
+        classes = fit_params.pop("classes", classes)  # of the last step, by its name
         classes = self.classes if classes is None else classes
         if y is None and get_tags(self.estimator).target_tags.required:
             raise ValueError(
@@ -403,7 +405,9 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         learning = _pipeline.learning_steps(model)
         needs_classes = any(map(_labels.needs_classes, learning.values()))
         if needs_classes:
-            classes = _labels.known_classes(model, classes, y)
+            # Not every model tells those that it has learned (SelectFromModel).
+            former = None if is_new else self.__dict__.get("_classes")
+            classes = _labels.known_classes(model, classes, y, former)
         with (
             _training.whole_blocks() as interrupt,
             open_runner(blocks.collections) as runner,
@@ -526,7 +530,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         self.estimator_ = learner.model  # another object, too, where a cluster has learned
         if learner.is_new:
             learner.is_new = False
-            self._seed = learner.seed
+            self._seed, self._classes = learner.seed, learner.classes
             self.n_iter_ = 0
             for name in ("validation_scores_", "validation_n_samples_", "best_validation_score_"):
                 self.__dict__.pop(name, None)  # those of an earlier fit
@@ -895,7 +899,14 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         if scorer is None:
             _checks.check_keywords(model.score, params)
         _checks.check_columns(model, X)
+        if y is None and scorer is None and get_tags(model).target_tags.required:
+            raise ValueError(
+                f"The score of {type(model).__name__} requires y to be passed, but the target y is "
+                "None. Pass y."
+            )
         rows = {k: v for k, v in params.items() if _blocks.is_per_row(v, X)}
+        if _blocks.n_rows(X) is not None:
+            _checks.check_weights(X, params, rows)
         whole = {k: v for k, v in params.items() if k not in rows}
         blocks = _blocks.make_blocks(X, y, rows)
         if not blocks.collections:
@@ -921,7 +932,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         >>> router.consumes("fit", ["sample_weight"])
         set()
         """
-        router = MetadataRouter(owner=self)
+        router = MetadataRouter(owner=self).add_self_request(self)  # X_val, ...
         score = MethodMapping().add(caller="score", callee="score")
         router.add(estimator=self.estimator, method_mapping=score)
         learn = MethodMapping().add(caller="fit", callee="partial_fit")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import is_classifier
+from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import get_tags
 from toolz import merge_with
 
@@ -35,6 +35,8 @@ def accepts(method: Any, name: str) -> bool:
 
 def needs_classes(estimator: Any) -> bool:
     """Say whether the first ``partial_fit`` has to be told all classes."""
+    if is_regressor(estimator):  # what skorch makes takes classes, too, and ignores them
+        return False
     if accepts(estimator.partial_fit, "classes"):
         return True
     inner = getattr(estimator, "estimator", None)  # SelectFromModel hands parameters on
@@ -58,6 +60,13 @@ class Ask(NamedTuple):
     multilabel: bool = False
     #: How often each label occurs is asked, too.
     counts: bool = False
+    #: Numbers with decimals are no labels.
+    discrete: bool = False
+
+
+def ask_for(estimator: Any, counts: bool = False) -> Ask:
+    """Return what is asked for an estimator."""
+    return Ask(is_multilabel(estimator), counts, is_classifier(estimator))
 
 
 class Found(NamedTuple):
@@ -85,19 +94,25 @@ def find(ask: Ask, y: Any) -> Found:
     if y.ndim == 2 and y.shape[1] > 1:
         if ask.multilabel:
             return Found(np.arange(y.shape[1]))
-        return Found([_unique(column)[0] for column in y.T])
-    labels, counts = _unique(y, return_counts=ask.counts)
+        return Found([_unique(column, ask)[0] for column in y.T])
+    labels, counts = _unique(y, ask)
     if not ask.counts:
         return Found(labels)
     return Found(labels, dict(zip(labels.tolist(), counts.tolist(), strict=True)))
 
 
-def _unique(y: Any, return_counts: bool = False) -> tuple[Any, Any]:
+def _unique(y: Any, ask: Ask) -> tuple[Any, Any]:
     check_kinds(y, "y")
-    labels, counts = np.unique(y, return_counts=True) if return_counts else (np.unique(y), None)
+    labels, counts = np.unique(y, return_counts=True) if ask.counts else (np.unique(y), None)
     if labels.dtype.kind == "f" and np.isnan(labels[-1:]).any():  # NaN is sorted last
         rows = name_rows(np.flatnonzero(np.isnan(np.ravel(y))))
         raise ValueError(f"Input y contains NaN, in {rows}. Drop these rows, or give them a label.")
+    if ask.discrete and labels.dtype.kind == "f" and (labels != np.floor(labels)).any():
+        raise ValueError(
+            "Unknown label type: continuous. y must have labels for a classifier. Got "
+            f"{labels[labels != np.floor(labels)][0]} instead; use a regressor, or cut y into "
+            "classes."
+        )
     return labels, counts
 
 
@@ -156,6 +171,17 @@ def are_same(some: Any, others: Any) -> bool:
     return np.array_equal(np.sort(np.asarray(some)), np.sort(np.asarray(others)))
 
 
+def as_lists(classes: Any) -> list:
+    """Return classes as a list, or as one for each output.
+
+    Examples
+    --------
+    >>> as_lists([np.array([0, 1]), np.array([2])]), as_lists(np.array([0, 1]))
+    ([[0, 1], [2]], [0, 1])
+    """
+    return [labels.tolist() if hasattr(labels, "tolist") else labels for labels in classes]
+
+
 def check_classes(classes: Any, y: Any) -> Any:
     """Return classes as an array, or for several outputs as a list of them."""
     if isinstance(classes, (list, tuple)) and len(classes) and np.ndim(classes[0]):
@@ -165,6 +191,11 @@ def check_classes(classes: Any, y: Any) -> Any:
             raise ValueError(
                 f"classes must be a list of labels, or one for each output of y. Got {len(classes)}"
                 f" lists for {n_outputs} outputs instead."
+            )
+        if len(shape) < 2:
+            raise ValueError(
+                "classes must be a list of labels where y has one dimension. Got a list of lists "
+                f"instead; pass {classes[0]!r}."
             )
         return [check_classes(labels, y) for labels in classes]
     check_kinds(classes, "classes")
@@ -187,7 +218,7 @@ def check_classes(classes: Any, y: Any) -> Any:
     return found
 
 
-def known_classes(estimator: Any, classes: Any, y: Any) -> Any:
+def known_classes(estimator: Any, classes: Any, y: Any, former: Any = None) -> Any:
     """Return all labels that an estimator is to tell apart; None if only reading y tells them.
 
     Parameters
@@ -198,27 +229,29 @@ def known_classes(estimator: Any, classes: Any, y: Any) -> Any:
         As the user gave them.
     y : array-like or dask collection
         Labels in memory are checked.
+    former : array-like, list of them or None
+        What was returned before, if the estimator does not say what it has learned.
 
     Raises
     ------
     ValueError
         If `classes` are none, differ from those learned, or lack a label of y.
     """
+    learned = getattr(estimator, "classes_", former)
     if classes is not None:
         classes = check_classes(classes, y)
-        if hasattr(estimator, "classes_") and not are_same(classes, estimator.classes_):
+        if learned is not None and not are_same(classes, learned):
             raise ValueError(
                 "classes must stay those that the model has learned, "
-                f"{np.asarray(estimator.classes_).tolist()}. Got {np.asarray(classes).tolist()} "
-                "instead; call fit to begin anew."
+                f"{as_lists(learned)}. Got {as_lists(classes)} instead; call fit to begin anew."
             )
-    elif hasattr(estimator, "classes_"):
-        classes = estimator.classes_
+    elif learned is not None:
+        classes = learned
     elif getattr(y, "dtype", None) is not None and str(y.dtype) == "category":
         known = getattr(y.cat, "known", True)
         classes = np.sort(np.asarray(y.cat.categories)) if known else None
     elif not is_lazy(y):
-        classes = find(Ask(is_multilabel(estimator)), y).labels
+        classes = find(ask_for(estimator), y).labels
     if not is_lazy(y):
         check_labels(y, classes)
     return classes
@@ -245,13 +278,13 @@ def find_classes(
     parameters = balanced(estimator)
     if classes is not None and not parameters:
         return classes
-    ask = Ask(is_multilabel(estimator), counts=bool(parameters))
+    asked = ask_for(estimator, counts=bool(parameters))
     if is_lazy(y):
-        target = planned.blocks.only("y").map("labels", _find_in_block, ask, label="find-classes")
+        target = planned.blocks.only("y").map("labels", _find_in_block, asked, label="find-classes")
         with stream(Plan(target), runner, prefetch=prefetch) as computed:
             found = merge([block["labels"] for _, block in computed])
     else:
-        found = find(ask, y)
+        found = find(asked, y)
     classes = found.labels if classes is None else classes
     if parameters:
         weights = balanced_weights(found.counts, classes)

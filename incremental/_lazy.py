@@ -17,6 +17,7 @@ from sklearn import config_context, get_config
 
 from incremental._batches import _num_samples
 from incremental._blocks import is_frame, is_lazy, meta_of, n_rows, parts_of
+from incremental._pipeline import keep_blocks
 from incremental._rows import Rows
 
 
@@ -62,7 +63,9 @@ def apply(model: Any, method: str, X: Any, row: Any = None) -> Any:
     if isinstance(X, da.Array) and any(n > 1 for n in X.numblocks[1:]):
         X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
     example = probe(model, method, X, row)
-    shared = dask.delayed(copy.deepcopy(model), name=f"model-{uuid.uuid4().hex}", traverse=False)
+    model = copy.deepcopy(model)
+    keep_blocks(model)
+    shared = dask.delayed(model, name=f"model-{uuid.uuid4().hex}", traverse=False)
     if isinstance(example, list):
         return [_one(shared, method, X, part, i) for i, part in enumerate(example)]
     return _one(shared, method, X, example, None)
@@ -76,10 +79,13 @@ _FILTERS = threading.RLock()
 def probe(model: Any, method: str, X: Any, row: Any = None) -> Any:
     """Return what a method gives for one or two made-up rows like those of X."""
     failure = None
+    undo = method == "inverse_transform" and meta_of(X) is None
     for rows in [*_made_up(model, X), *([] if row is None else [row])]:
         try:
             with _FILTERS, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                if undo:  # these look like what the model has learned from
+                    rows = model.transform(rows)
                 return getattr(model, method)(rows)
         except Exception as error:
             failure = failure or error

@@ -190,8 +190,8 @@ OTHERWISE = {
 
 
 def is_tree(estimator: Any) -> bool:
-    """Say whether an estimator is made of steps that are trained in passes of their own."""
-    return isinstance(estimator, (Pipeline, ColumnTransformer, FeatureUnion))
+    """Say whether an estimator is made of steps that are trained in passes of their own, if any."""
+    return isinstance(estimator, (Pipeline, ColumnTransformer, FeatureUnion, FrozenEstimator))
 
 
 def learns(estimator: Any) -> bool:
@@ -654,9 +654,14 @@ def _node(path: str, estimator: Any) -> _Node:
         return _ByColumn(path, estimator)
     if isinstance(estimator, FeatureUnion):
         return _Union(path, estimator)
-    if hasattr(estimator, "get_params") and estimator.get_params(deep=False).get("copy") is False:
-        estimator.set_params(copy=True)  # other steps, y and later passes need the block, too
+    keep_blocks(estimator)
     return _Leaf(path, estimator)
+
+
+def keep_blocks(estimator: Any) -> None:
+    """Let an estimator copy what it would change: other steps, y and later passes need it, too."""
+    if hasattr(estimator, "get_params") and estimator.get_params(deep=False).get("copy") is False:
+        estimator.set_params(copy=True)
 
 
 # Passes
@@ -779,7 +784,7 @@ class Passes:
         supervised = [needs_classes(leaf.estimator) for leaf in leaves]
         for leaf, is_supervised in zip(leaves, supervised, strict=True):
             own = {name: self._params[key] for key, name in _own(self._params, leaf.path).items()}
-            params.append({**own, "classes": self._classes} if is_supervised else own)
+            params.append({"classes": self._classes, **own} if is_supervised else own)
         return _Together(
             [leaf.estimator for leaf in leaves],
             [self._columns(leaf) for leaf in leaves],

@@ -12,7 +12,9 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier, is_regressor
 from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score
+from sklearn.pipeline import Pipeline
 
 from incremental._batches import concatenate, n_rows
 from incremental._pipeline import through
@@ -67,7 +69,9 @@ def score(
         If a block cannot be computed or scored.
     """
     rows = [name for name in planned.blocks.names if name not in ("X", "y")]
-    planned, model = through(planned, model, rows), last_step(model)
+    model = _unfrozen(model)
+    while isinstance(model, Pipeline):
+        planned, model = through(planned, model, rows), _unfrozen(last_step(model))
     own = None if scorer is not None or params else getattr(type(model), "score", None)
     if own is ClassifierMixin.score and rows in ([], ["sample_weight"]):
         correct, total = zip(*_answers(model, _hits, planned, runner, prefetch), strict=True)
@@ -93,6 +97,13 @@ def score(
     answers = _answering(model, gathered)
     ask = answers.score if scorer is None else partial(scorer, answers)
     return ask(_without_content(y, next(iter(gathered.values()), ())), y, **weights, **params)
+
+
+def _unfrozen(model: Any) -> Any:
+    """Return what a frozen estimator hands every call on to."""
+    while isinstance(model, FrozenEstimator):
+        model = model.estimator
+    return model
 
 
 def _answers(model: Any, answer: Any, planned: Plan, runner: Runner, prefetch: Any) -> list[Any]:

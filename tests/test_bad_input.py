@@ -2,6 +2,7 @@
 
 import copy
 import re
+from functools import partial
 
 import dask
 import dask.array as da
@@ -181,6 +182,18 @@ def test_weights_of_another_length_are_refused(weight, message, source):
     assert not source.reads
 
 
+def test_a_score_without_y_or_with_weights_of_another_length_is_refused(source):
+    model = Incremental(sgd()).fit(np.eye(3), [0, 1, 1])
+    message = "score of SGDClassifier requires y to be passed.* Pass y"
+    refused(model, lambda: model.score(source.X), ValueError, message)
+    message = "sample_weight must have one value for each of the 200 rows of X. Got 7"
+    for scoring in (None, "accuracy"):
+        model.set_params(scoring=scoring)
+        score = partial(model.score, source.X, source.y, sample_weight=np.ones(7))
+        refused(model, score, ValueError, message)
+    assert not source.reads
+
+
 def test_weights_in_memory_are_refused_where_the_rows_are_not_known(source):
     X = source.X[source.X[:, 0] > 0]
     with pytest.raises(ValueError, match=r"number of rows of X is not known.*compute_chunk_sizes"):
@@ -217,6 +230,11 @@ def test_weights_in_memory_are_refused_where_the_rows_are_not_known(source):
             {"classes": [[0, 1], [0, 1]]},
             ValueError,
             "a list of labels, or one for each output of y. Got 2 lists for 1 outputs instead",
+        ),
+        (
+            {"classes": [[0, 1]]},
+            ValueError,
+            r"a list of labels where y has one dimension. Got a list of lists.*pass \[0, 1\]",
         ),
     ],
 )
@@ -363,6 +381,23 @@ def test_labels_that_are_not_of_one_kind_name_the_block(labels, message, source)
     y = da.from_array(np.array(labels, dtype=dtype), chunks=20)
     for model in never_fitted_and_fitted():
         refused(model, lambda: model.fit(source.X, y), (BlockError, ValueError), message)
+    assert not source.reads
+
+
+def test_a_target_for_regressors_is_refused_at_its_first_block(source):
+    sources = []
+
+    def load(i):
+        sources.append(i)
+        return np.arange(20) / 8 + 1
+
+    y = da.concatenate([da.from_delayed(dask.delayed(load)(i), (20,), float) for i in range(10)])
+    message = "Unknown label type: continuous. y must have labels for a classifier. Got 1.125"
+    for balanced in (None, "balanced"):
+        model = Incremental(SGDClassifier(class_weight=balanced), prefetch=0)
+        with pytest.raises(BlockError, match=message):
+            model.fit(source.X, y)
+    assert sources == [0, 0]
     assert not source.reads
 
 

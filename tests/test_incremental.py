@@ -8,6 +8,7 @@ import cloudpickle
 import dask
 import dask.array as da
 import dask.bag as db
+import dask.dataframe as dd
 import joblib
 import numpy as np
 import pandas as pd
@@ -20,9 +21,9 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neural_network import MLPClassifier
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import Normalizer, StandardScaler
 
-from incremental import Incremental
+from incremental import Incremental, indexable
 
 from .conftest import in_blocks, loop, same_state
 
@@ -333,6 +334,47 @@ def test_what_has_learned_from_single_precision_predicts_blocks_of_it():
     model = Incremental(MiniBatchKMeans(2, random_state=0, n_init=1)).fit(data)
     expected = [model.estimator_.predict(block) for block in blocks]
     assert np.array_equal(model.predict(data).compute(), np.concatenate(expected))
+
+
+def test_what_a_nullable_frame_gives_is_found_out_without_missing_values():
+    X = pd.DataFrame({"a": np.arange(20) % 7, "b": np.arange(20) / 4})
+    X = X.convert_dtypes(dtype_backend="numpy_nullable")
+    y = pd.Series(np.arange(20) % 2, dtype="Int64")
+    lazy, target = (dd.from_pandas(data, npartitions=2) for data in (X, y))
+    model = Incremental(sgd()).fit(lazy, target)
+    assert np.array_equal(model.predict(lazy).compute(), model.estimator_.predict(X))
+    assert np.array_equal(model.predict(indexable(lazy)).compute(), model.estimator_.predict(X))
+
+
+def test_blocks_of_an_unknown_width_are_predicted():
+    blocks = [np.random.default_rng(i).random((20, 3)) for i in range(3)]
+    parts = [da.from_delayed(dask.delayed(b), (np.nan, np.nan), float) for b in blocks]
+    X = da.concatenate(parts, allow_unknown_chunksizes=True)
+    model = Incremental(StandardScaler()).fit(X)
+    expected = np.concatenate([model.estimator_.transform(b) for b in blocks])
+    assert np.array_equal(model.transform(X).compute(), expected)
+
+
+def test_lists_of_transformed_blocks_are_transformed_back():
+    X = da.random.default_rng(0).random((40, 4), chunks=(10, 4))
+    model = Incremental(IncrementalPCA(n_components=2)).fit(X)
+    transformed = model.transform(X)
+    blocks = list(transformed.to_delayed().ravel())
+    assert np.array_equal(
+        model.inverse_transform(blocks).compute(), model.inverse_transform(transformed).compute()
+    )
+
+
+@pytest.mark.parametrize("estimator", [IncrementalPCA(2, copy=False), StandardScaler(copy=False)])
+def test_blocks_are_never_changed_in_place(estimator):
+    X = da.random.default_rng(0).random((40, 4), chunks=(10, 4)).persist()
+    before = X.compute().copy()
+    transformed = Incremental(estimator, max_iter=2).fit(X).transform(X)
+    assert np.array_equal(transformed.compute(), transformed.compute())
+    assert np.array_equal(X.compute(), before)
+    Incremental(Normalizer(copy=False)).transform(X).compute()
+    assert np.array_equal(X.compute(), before)
+    assert estimator.copy is False
 
 
 def test_text_goes_through_a_stateless_vectoriser():

@@ -472,6 +472,15 @@ def test_weights_go_to_the_last_step_or_to_the_one_that_is_named(source):
         assert same_state(found.estimator_[1], classifier)
 
 
+def test_classes_may_be_given_by_the_name_of_a_step(source):
+    steps = make_pipeline(SelectFromModel(sgd()), sgd())
+    model = Incremental(steps).fit(source.X, source.y, sgdclassifier__classes=[0, 1, 2])
+    assert model.classes_.tolist() == [0, 1, 2]
+    model = Incremental(steps).fit(source.X, source.y, selectfrommodel__classes=[0, 1, 2])
+    assert model.classes_.tolist() == [0, 1]
+    assert model.estimator_[0].estimator_.classes_.tolist() == [0, 1, 2]
+
+
 def test_metadata_is_routed_to_the_steps_that_ask_for_it(source):
     w = np.random.default_rng(0).random(200)
     with sklearn.config_context(enable_metadata_routing=True):
@@ -586,6 +595,26 @@ def test_a_frozen_step_stays_as_it_is(source):
     blocks = in_blocks(source.X, source.y)
     blocks = [(ranks.transform(scaler.transform(x)), y) for x, y in blocks]
     assert same_state(model.estimator_[-1], loop(sgd(), blocks, classes=CLASSES))
+
+
+def test_what_is_frozen_as_a_whole_learns_nothing_and_is_the_model(source):
+    X, y = dask.compute(source.X, source.y)
+    for fitted in (sgd().fit(X, y), make_pipeline(StandardScaler(), sgd()).fit(X, y)):
+        before = pickle.dumps(fitted)
+        for train in ("fit", "partial_fit"):
+            model = getattr(Incremental(FrozenEstimator(fitted)), train)(source.X, source.y)
+            assert pickle.dumps(fitted) == before
+            assert np.array_equal(model.predict(source.X).compute(), fitted.predict(X))
+            assert model.score(source.X, source.y) == fitted.score(X, y)
+
+
+def test_a_frozen_last_step_is_scored_as_in_memory(source):
+    X, y = dask.compute(source.X, source.y)
+    for fitted in (sgd().fit(X, y), make_pipeline(StandardScaler(), sgd()).fit(X, y)):
+        pipeline = make_pipeline(MinMaxScaler(), FrozenEstimator(fitted))
+        for scoring in (None, "roc_auc"):
+            model = Incremental(pipeline, scoring=scoring).fit(source.X, source.y)
+            assert model.score(source.X, source.y) == model.score(X, y)
 
 
 # Real data

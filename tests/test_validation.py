@@ -8,11 +8,13 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
+import sklearn
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from incremental import BlockError, Incremental
@@ -183,6 +185,17 @@ def test_validation_data_may_be_given():
     assert model.validation_scores_ == lazy.validation_scores_
     assert model.best_validation_score_ == model.estimator_.score(X_val, y_val)
     assert model.validation_n_samples_[0] == 300
+
+
+def test_validation_data_are_routed_through_a_pipeline():
+    X, y = make_classification(n_samples=100, chunks=50, random_state=0)
+    X_val, y_val = dask.compute(X[50:], y[50:])
+    model = Incremental(SGDClassifier(random_state=0), max_iter=3, early_stopping=True)
+    expected = clone(model).fit(X[:50], y[:50], X_val=X_val, y_val=y_val)
+    with sklearn.config_context(enable_metadata_routing=True):
+        pipeline = make_pipeline("passthrough", model.set_fit_request(X_val=True, y_val=True))
+        pipeline.fit(X[:50], y[:50], X_val=X_val, y_val=y_val)
+    assert pipeline[-1].validation_scores_ == expected.validation_scores_
 
 
 def test_data_in_memory_may_be_validated_on_given_data():
