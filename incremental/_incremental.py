@@ -147,9 +147,10 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     layout of X, are fitted to the first 1,000 rows, which are read once more; whether the output
     of a ColumnTransformer is sparse is decided there.  An encoder takes the sorted categories of
     columns with a categorical dtype; a missing value is none of them, and unknown unless
-    ``categories`` names it (``[["a", "b", np.nan]]``).  A parameter ``step__name`` of `fit` is for that step, one
-    without a step for the last.  Other processes transform with pickles of the steps; where a
-    pickle reorders arrays (``IncrementalPCA.components_``), the last digit may be another.
+    ``categories`` names it (``[["a", "b", np.nan]]``).  A parameter ``step__name`` of `fit`
+    is for that step, one without a step for the last.  Other processes
+    transform with pickles of the steps; where a pickle reorders arrays
+    (``IncrementalPCA.components_``), the last digit may be another.
 
     *Clusters.*  With a ``distributed.Client``, blocks are computed and learned on its workers, and
     only models reach the client: after each window of `prefetch` blocks (None: two more than the
