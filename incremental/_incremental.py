@@ -146,9 +146,11 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     Columns, and steps such as ``OneHotEncoder(categories=...)`` that only look at the
     layout of X, are fitted to the first 1,000 rows, which are read once more; whether the output
     of a ColumnTransformer is sparse is decided there.  An encoder takes the sorted categories of
-    columns with a categorical dtype.  A parameter ``step__name`` of `fit` is for that step, one
-    without a step for the last.  Other processes transform with pickles of the steps; where a
-    pickle reorders arrays (``IncrementalPCA.components_``), the last digit may be another.
+    columns with a categorical dtype; a missing value is none of them, and unknown unless
+    ``categories`` names it (``[["a", "b", np.nan]]``).  A parameter ``step__name`` of `fit`
+    is for that step, one without a step for the last.  Other processes
+    transform with pickles of the steps; where a pickle reorders arrays
+    (``IncrementalPCA.components_``), the last digit may be another.
 
     *Clusters.*  With a ``distributed.Client``, blocks are computed and learned on its workers, and
     only models reach the client: after each window of `prefetch` blocks (None: two more than the
@@ -370,8 +372,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _new_model(self):
         """Return a seeded model, and the seed of the orders that it will see."""
-        model = clone(self.estimator)
-        _pipeline.keep_blocks(model)
+        model = _pipeline.keep_blocks(clone(self.estimator))
         random_state = check_random_state(self.random_state)
         seed, *_ = random_state.randint(np.iinfo(np.int32).max, size=1).tolist()
         if self.random_state is not None:

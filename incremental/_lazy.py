@@ -63,8 +63,7 @@ def apply(model: Any, method: str, X: Any, row: Any = None) -> Any:
     if isinstance(X, da.Array) and any(n > 1 for n in X.numblocks[1:]):
         X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
     example = probe(model, method, X, row)
-    model = copy.deepcopy(model)
-    keep_blocks(model)
+    model = keep_blocks(copy.deepcopy(model))
     shared = dask.delayed(model, name=f"model-{uuid.uuid4().hex}", traverse=False)
     if isinstance(example, list):
         return [_one(shared, method, X, part, i) for i, part in enumerate(example)]

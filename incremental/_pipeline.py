@@ -654,14 +654,23 @@ def _node(path: str, estimator: Any) -> _Node:
         return _ByColumn(path, estimator)
     if isinstance(estimator, FeatureUnion):
         return _Union(path, estimator)
-    keep_blocks(estimator)
-    return _Leaf(path, estimator)
+    return _Leaf(path, keep_blocks(estimator))
 
 
-def keep_blocks(estimator: Any) -> None:
-    """Let an estimator copy what it would change: other steps, y and later passes need it, too."""
-    if hasattr(estimator, "get_params") and estimator.get_params(deep=False).get("copy") is False:
-        estimator.set_params(copy=True)
+def keep_blocks(estimator: Any) -> Any:
+    """Let an estimator copy what it would change: other steps, y and later passes need it, too.
+
+    What is frozen belongs to somebody else: another one takes its place.
+    """
+    if type(estimator) is FrozenEstimator:
+        frozen = estimator.estimator
+        return FrozenEstimator(keep_blocks(copy.copy(frozen))) if _changes(frozen) else estimator
+    return estimator.set_params(copy=True) if _changes(estimator) else estimator
+
+
+def _changes(estimator: Any) -> bool:
+    params = estimator.get_params(deep=False) if hasattr(estimator, "get_params") else {}
+    return params.get("copy") is False
 
 
 # Passes

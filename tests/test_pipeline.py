@@ -597,6 +597,17 @@ def test_a_frozen_step_stays_as_it_is(source):
     assert same_state(model.estimator_[-1], loop(sgd(), blocks, classes=CLASSES))
 
 
+def test_a_frozen_step_never_changes_the_blocks(source):
+    X, y = dask.persist(source.X, source.y)
+    before = X.compute().copy()
+    scaler = StandardScaler(copy=False).fit(before.copy())
+    model = Incremental(make_pipeline(FrozenEstimator(scaler), sgd()), max_iter=2).fit(X, y)
+    model.predict(X).compute()
+    Incremental(FrozenEstimator(scaler)).fit(X).transform(X).compute()
+    assert np.array_equal(X.compute(), before)
+    assert scaler.copy is False
+
+
 def test_what_is_frozen_as_a_whole_learns_nothing_and_is_the_model(source):
     X, y = dask.compute(source.X, source.y)
     for fitted in (sgd().fit(X, y), make_pipeline(StandardScaler(), sgd()).fit(X, y)):
