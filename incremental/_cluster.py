@@ -149,8 +149,8 @@ class _Losses:
 class _Feed:
     """Submits windows while they have room on the cluster, and a task for each of their blocks.
 
-    All keys are new: another computation may have cut the same graph differently, and what is left
-    of a lost attempt may still run.
+    All keys are new, but for those of P2P shuffles: another computation may have cut the same graph
+    differently, and what is left of a lost attempt may still run.
 
     Parameters
     ----------
@@ -169,6 +169,10 @@ class _Feed:
     ):
         self.client = client
         self.blocks = planned.blocks
+        # The workers of a P2P shuffle ask for its barrier, which must not be fused, by its name; so
+        # that this means the same in each pass, what the barrier needs has the same names, too.
+        graph = planned.blocks.graph
+        self._kept = cull(graph, [key for key, task in graph.items() if task.block_fusion])
         self.start, self.stop = start, stop
         self.token = uuid.uuid4().hex
         self.n_done = start
@@ -220,7 +224,7 @@ class _Feed:
         graph = self.blocks.graph
         while isinstance(task := graph.get(key), Alias):
             key = task.target
-        if task is None:  # a persisted value, which is there already
+        if task is None or key in self._kept:  # a persisted value is there already
             return key
         if isinstance(key, tuple):
             return (f"{key[0]}-{self.token}", *key[1:])

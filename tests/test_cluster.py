@@ -721,3 +721,31 @@ def test_an_estimator_that_changes_its_data_gets_a_copy(threads_as_workers):
     assert np.array_equal(X.compute(scheduler="synchronous"), before)
     expected = loop(StandardScaler(), in_blocks(X))
     assert same_state(model.estimator_, expected)
+
+
+def test_frames_that_were_shuffled_from_peer_to_peer_are_learned(clean):
+    dd = pytest.importorskip("dask.dataframe")
+    import pandas as pd
+
+    frame = pd.DataFrame(np.random.default_rng(0).random((300, 3)), columns=list("abc"))
+    frame = frame.assign(group=np.arange(300) % 7, y=np.arange(300) % 2)
+    lazy = dd.from_pandas(frame, npartitions=6).shuffle("group", shuffle_method="p2p")
+    # Rows arrive in any order.
+    lazy = lazy.map_partitions(lambda part: part.sort_values("a"), meta=frame.iloc[:0])
+    parts = [part.compute() for part in lazy.to_delayed()]
+    blocks = [(part[["a", "b", "c"]], part["y"]) for part in parts]
+    model = Incremental(SGDClassifier(random_state=0), max_iter=2)
+    model.fit(lazy[["a", "b", "c"]], lazy["y"])
+    nonempty = [block for block in blocks if len(block[0])] * 2
+    assert same_state(
+        model.estimator_, loop(SGDClassifier(random_state=0), nonempty, classes=[0, 1])
+    )
+
+
+def test_arrays_that_were_rechunked_from_peer_to_peer_are_learned(clean):
+    X = da.random.default_rng(0).random((120, 6), chunks=(120, 2))
+    values = X.compute()
+    X = X.rechunk((20, 6), method="p2p")
+    model = Incremental(StandardScaler(), max_iter=2).fit(X)
+    blocks = [(part,) for part in np.split(values, 6)] * 2
+    assert same_state(model.estimator_, loop(StandardScaler(), blocks))
