@@ -749,3 +749,57 @@ def test_arrays_that_were_rechunked_from_peer_to_peer_are_learned(clean):
     model = Incremental(StandardScaler(), max_iter=2).fit(X)
     blocks = [(part,) for part in np.split(values, 6)] * 2
     assert same_state(model.estimator_, loop(StandardScaler(), blocks))
+
+
+class Sizes(SchedulerPlugin):
+    """Logs how many workers there are when one comes or goes."""
+
+    def __init__(self, log):
+        self.log = log
+
+    def add_worker(self, scheduler, worker):
+        self.log.add(len(scheduler.workers))
+
+    def remove_worker(self, scheduler, worker, **kwargs):
+        self.log.add(len(scheduler.workers))
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 60
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+class WaitingUntilAlone(Traced):
+    """Learns block 15 when one worker is left."""
+
+    def __init__(self, sizes=None):
+        super().__init__()
+        self.sizes = sizes
+
+    def partial_fit(self, X, y=None):
+        if X[0, 0] == 15:
+            wait_until(lambda: self.sizes.lines()[-1][0] == 1)
+        return super().partial_fit(X)
+
+
+def test_an_adaptive_cluster_may_grow_and_shrink_while_it_learns(log):
+    X, blocks = numbered(30)
+
+    def when_there_are_more(block, log):
+        wait_until(lambda: max(log.lines(), default=(0,))[0] > 1)
+        return block
+
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        client.register_plugin(Sizes(log))
+        cluster.adapt(minimum=1, maximum=3, interval="50ms", wait_count=2, target_duration="100ms")
+        X = X.map_blocks(when_there_are_more, log, meta=np.empty((0, 3)))
+        model = Incremental(WaitingUntilAlone(log), prefetch=8).fit(X)
+        sizes = [int(n) for n, _ in log.lines()]
+    assert 1 in sizes[sizes.index(2) :]
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
