@@ -803,3 +803,48 @@ def test_an_adaptive_cluster_may_grow_and_shrink_while_it_learns(log):
         sizes = [int(n) for n, _ in log.lines()]
     assert 1 in sizes[sizes.index(2) :]
     assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
+
+
+def test_workers_that_take_no_data_for_a_while_are_waited_for():
+    X, blocks = numbered(12)
+    with (
+        distributed.LocalCluster(
+            n_workers=1,
+            processes=False,
+            dashboard_address=":0",
+            memory_limit=0,  # so that nothing else lets it go on
+        ) as cluster,
+        distributed.Client(cluster, timeout="1s") as client,
+    ):
+
+        def be(status, dask_worker):
+            dask_worker.status = distributed.Status[status]
+
+        client.run(be, "paused")
+        going_on = threading.Timer(1.5, client.run, [be, "running"])
+        going_on.start()
+        model = Incremental(Traced()).fit(X)
+        going_on.join()
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
+
+
+def test_a_client_that_is_closed_ends_the_fit_with_an_error(log):
+    X, blocks = numbered(40)
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
+    ) as cluster:
+        client = distributed.Client(cluster)
+
+        def close():
+            log.wait_for(10)
+            client.close()
+
+        closing = threading.Thread(target=close)
+        closing.start()
+        model = Incremental(Traced(log, seconds=0.05), prefetch=3)
+        with pytest.raises(ConnectionError, match="The client must stay open"):
+            model.fit(X)
+        closing.join()
+    n_learned = model.n_seen_ // 5
+    assert 0 < n_learned < 40
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks[:n_learned]]).total_
