@@ -28,7 +28,7 @@ from copy import copy, deepcopy
 from functools import partial
 from itertools import islice
 from operator import getitem
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 import dask
@@ -50,6 +50,9 @@ OnSubmit = Callable[[distributed.Future], Any]
 
 #: Values in memory of more bytes go straight to the workers, not with the graph.
 LARGE = 1_000_000
+
+#: So often a feed that waits looks whether its client is there, in seconds.
+CHECK_EVERY = 1.0
 
 #: So many anchors are sent at once.
 N_ANCHORS = 16
@@ -149,8 +152,8 @@ class _Losses:
 class _Feed:
     """Submits windows while they have room on the cluster, and a task for each of their blocks.
 
-    All keys are new: another computation may have cut the same graph differently, and what is left
-    of a lost attempt may still run.
+    All keys are new, but for those of P2P shuffles: another computation may have cut the same graph
+    differently, and what is left of a lost attempt may still run.
 
     Parameters
     ----------
@@ -169,6 +172,10 @@ class _Feed:
     ):
         self.client = client
         self.blocks = planned.blocks
+        # The workers of a P2P shuffle ask for its barrier, which must not be fused, by its name; so
+        # that this means the same in each pass, what the barrier needs has the same names, too.
+        graph = planned.blocks.graph
+        self._kept = cull(graph, [key for key, task in graph.items() if task.block_fusion])
         self.start, self.stop = start, stop
         self.token = uuid.uuid4().hex
         self.n_done = start
@@ -197,6 +204,7 @@ class _Feed:
 
     def open(self) -> None:
         """Publish what several windows share, and start."""
+        self._check_client()
         if not self.client.nthreads():  # a cluster grows for tasks, not for data
             self.client.submit(int, pure=False).result()
         uses = Counter(
@@ -220,7 +228,7 @@ class _Feed:
         graph = self.blocks.graph
         while isinstance(task := graph.get(key), Alias):
             key = task.target
-        if task is None:  # a persisted value, which is there already
+        if task is None or key in self._kept:  # a persisted value is there already
             return key
         if isinstance(key, tuple):
             return (f"{key[0]}-{self.token}", *key[1:])
@@ -270,10 +278,24 @@ class _Feed:
     def _send_large(self, holder: Any, tasks: Graph) -> None:
         values = {k: t.value for k, t in tasks.items() if isinstance(t, DataNode)}
         if values and sum(map(sizeof, values.values())) > LARGE:
-            for future in self.client.scatter(values).values():
+            for future in self._scatter(values):
                 self._hold(holder, future)
             for key in values:
                 del tasks[key]
+
+    def _scatter(self, values: dict[Key, Any], **options: Any) -> list[distributed.Future]:
+        try:
+            return list(self.client.scatter(values, **options).values())
+        except (OSError, ValueError) as error:  # all workers that were there go, or have gone
+            raise Lost from error
+
+    def _check_client(self) -> None:
+        if self.client.status in ("closing", "closed"):
+            raise ConnectionError(
+                "The client must stay open, and its scheduler must run, until all blocks are done. "
+                "It was closed; a model has learned what it had at the end of a window. Go on with "
+                "partial_fit and a new client."
+            )
 
     def _has_room(self) -> bool:
         window = self._next()
@@ -293,6 +315,8 @@ class _Feed:
             If it is the turn of a block that failed.
         Lost
             If something cannot be computed any more.
+        ConnectionError
+            If the client was closed.
         """
         if self.n_done in self._failed:
             positions = self._failed[self.n_done]
@@ -305,7 +329,12 @@ class _Feed:
             if future.status == "cancelled" or blamed:
                 raise Lost
             raise Failed(self.n_done, error)
-        self._events.get()()
+        try:
+            event = self._events.get(timeout=CHECK_EVERY)
+        except Empty:  # a client that was closed tells nobody
+            self._check_client()
+        else:
+            event()
 
     def process_all(self) -> None:
         """Take note of all that has happened since."""
@@ -641,7 +670,7 @@ class _Chain(_Feed):
         if not self._anchors:
             names = [f"anchor-{uuid.uuid4().hex}" for _ in range(N_ANCHORS)]
             # To all workers, so that no window is lost with a worker that has nothing else of it.
-            self._anchors += self.client.scatter(dict.fromkeys(names), broadcast=True).values()
+            self._anchors += self._scatter(dict.fromkeys(names), broadcast=True)
         anchor = self._anchors.pop()
         self._hold(window, anchor)
         return anchor.key
@@ -832,6 +861,13 @@ class _Pass:
                     self._give_up()
                 except Lost:
                     self._give_up()
+                except Failed:
+                    raise
+                except Exception:  # it may miss tasks, and would be waited for until it has them
+                    if self._chain is not None:
+                        self._chain.close()
+                        self._chain = None
+                    raise
         except Failed as failed:
             self.n_told = min(self.n_told, failed.position)
             error = failed.as_block_error(self.numbers[failed.position])

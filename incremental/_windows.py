@@ -153,7 +153,9 @@ def trace(graph: Graph, blocks: Sequence[tuple[Key, ...]]) -> Trace:
     result.hoistable = {
         key
         for key, holder in lenders.items()
-        if not is_source[key] and last_use[key] >= last_pause.get(holder, len(blocks))
+        if not is_source[key]
+        and last_use[key] >= last_pause.get(holder, len(blocks))
+        and not graph[key].block_fusion  # a P2P shuffle, which ends when its barrier is let go
     }
     return result
 

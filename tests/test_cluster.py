@@ -721,3 +721,130 @@ def test_an_estimator_that_changes_its_data_gets_a_copy(threads_as_workers):
     assert np.array_equal(X.compute(scheduler="synchronous"), before)
     expected = loop(StandardScaler(), in_blocks(X))
     assert same_state(model.estimator_, expected)
+
+
+def test_frames_that_were_shuffled_from_peer_to_peer_are_learned(clean):
+    dd = pytest.importorskip("dask.dataframe")
+    import pandas as pd
+
+    frame = pd.DataFrame(np.random.default_rng(0).random((300, 3)), columns=list("abc"))
+    frame = frame.assign(group=np.arange(300) % 7, y=np.arange(300) % 2)
+    lazy = dd.from_pandas(frame, npartitions=6).shuffle("group", shuffle_method="p2p")
+    # Rows arrive in any order.
+    lazy = lazy.map_partitions(lambda part: part.sort_values("a"), meta=frame.iloc[:0])
+    parts = [part.compute() for part in lazy.to_delayed()]
+    blocks = [(part[["a", "b", "c"]], part["y"]) for part in parts]
+    model = Incremental(SGDClassifier(random_state=0), max_iter=2)
+    model.fit(lazy[["a", "b", "c"]], lazy["y"])
+    nonempty = [block for block in blocks if len(block[0])] * 2
+    assert same_state(
+        model.estimator_, loop(SGDClassifier(random_state=0), nonempty, classes=[0, 1])
+    )
+
+
+def test_arrays_that_were_rechunked_from_peer_to_peer_are_learned(clean):
+    X = da.random.default_rng(0).random((120, 6), chunks=(120, 2))
+    values = X.compute()
+    X = X.rechunk((20, 6), method="p2p")
+    model = Incremental(StandardScaler(), max_iter=2).fit(X)
+    blocks = [(part,) for part in np.split(values, 6)] * 2
+    assert same_state(model.estimator_, loop(StandardScaler(), blocks))
+
+
+class Sizes(SchedulerPlugin):
+    """Logs how many workers there are when one comes or goes."""
+
+    def __init__(self, log):
+        self.log = log
+
+    def add_worker(self, scheduler, worker):
+        self.log.add(len(scheduler.workers))
+
+    def remove_worker(self, scheduler, worker, **kwargs):
+        self.log.add(len(scheduler.workers))
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 60
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+class WaitingUntilAlone(Traced):
+    """Learns block 15 when one worker is left."""
+
+    def __init__(self, sizes=None):
+        super().__init__()
+        self.sizes = sizes
+
+    def partial_fit(self, X, y=None):
+        if X[0, 0] == 15:
+            wait_until(lambda: self.sizes.lines()[-1][0] == 1)
+        return super().partial_fit(X)
+
+
+def test_an_adaptive_cluster_may_grow_and_shrink_while_it_learns(log):
+    X, blocks = numbered(30)
+
+    def when_there_are_more(block, log):
+        wait_until(lambda: max(log.lines(), default=(0,))[0] > 1)
+        return block
+
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        client.register_plugin(Sizes(log))
+        cluster.adapt(minimum=1, maximum=3, interval="50ms", wait_count=2, target_duration="100ms")
+        X = X.map_blocks(when_there_are_more, log, meta=np.empty((0, 3)))
+        model = Incremental(WaitingUntilAlone(log), prefetch=8).fit(X)
+        sizes = [int(n) for n, _ in log.lines()]
+    assert 1 in sizes[sizes.index(2) :]
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
+
+
+def test_workers_that_take_no_data_for_a_while_are_waited_for():
+    X, blocks = numbered(12)
+    with (
+        distributed.LocalCluster(
+            n_workers=1,
+            processes=False,
+            dashboard_address=":0",
+            memory_limit=0,  # so that nothing else lets it go on
+        ) as cluster,
+        distributed.Client(cluster, timeout="1s") as client,
+    ):
+
+        def be(status, dask_worker):
+            dask_worker.status = distributed.Status[status]
+
+        client.run(be, "paused")
+        going_on = threading.Timer(1.5, client.run, [be, "running"])
+        going_on.start()
+        model = Incremental(Traced()).fit(X)
+        going_on.join()
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
+
+
+def test_a_client_that_is_closed_ends_the_fit_with_an_error(log):
+    X, blocks = numbered(40)
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
+    ) as cluster:
+        client = distributed.Client(cluster)
+
+        def close():
+            log.wait_for(10)
+            client.close()
+
+        closing = threading.Thread(target=close)
+        closing.start()
+        model = Incremental(Traced(log, seconds=0.05), prefetch=3)
+        with pytest.raises(ConnectionError, match="The client must stay open"):
+            model.fit(X)
+        closing.join()
+    n_learned = model.n_seen_ // 5
+    assert 0 < n_learned < 40
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks[:n_learned]]).total_
