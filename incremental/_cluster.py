@@ -94,6 +94,22 @@ def open_runner(client: distributed.Client) -> Iterator[ClusterRunner]:
         yield ClusterRunner(client)
 
 
+def check_open(client: distributed.Client, cause: Exception | None = None) -> None:
+    """Refuse a client that was closed.
+
+    Raises
+    ------
+    ConnectionError
+        If it was.
+    """
+    if client.status in ("closing", "closed"):
+        raise ConnectionError(
+            "The client must stay open, and its scheduler must run, until all blocks are done. "
+            "It was closed; a model has learned what it had at the end of a window. Go on with "
+            "partial_fit and a new client."
+        ) from cause
+
+
 class Lost(Exception):
     """The cluster has lost what it cannot compute again."""
 
@@ -129,9 +145,10 @@ class _Losses:
     def __init__(self):
         self._n_times = self._furthest = 0
 
-    def limit(self, limit: int) -> int:
-        """Return how many blocks to have under way at once from now on."""
-        return limit if self._n_times < 2 else 1
+    def limit(self, limit: int, position: int) -> int:
+        """Return how many blocks to have under way at once, with those before `position` done."""
+        # Alone until all are done that were under way when the last one was lost.
+        return limit if self._n_times < 2 or position > self._furthest + limit else 1
 
     def add(self, position: int) -> None:
         """Take note of a loss after all blocks before `position` were done."""
@@ -161,14 +178,19 @@ class _Feed:
         Where they are computed.
     planned : Plan
         The blocks and their windows.
-    limit : int
-        So many blocks are under way at once.
+    limit : callable
+        Given how many blocks are done, says how many may be under way at once.
     start, stop : int
         The first position, and the one behind the last.
     """
 
     def __init__(
-        self, client: distributed.Client, planned: Plan, limit: int, start: int, stop: int
+        self,
+        client: distributed.Client,
+        planned: Plan,
+        limit: Callable[[int], int],
+        start: int,
+        stop: int,
     ):
         self.client = client
         self.blocks = planned.blocks
@@ -181,7 +203,7 @@ class _Feed:
         self.n_done = start
         #: What the tasks of the blocks return, by the last block of each.
         self.futures: dict[int, distributed.Future] = {}
-        self._limit = limit
+        self._limit_at = limit
         self._n_submitted = start
         self._events: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._finished: dict[int, range] = {}
@@ -194,6 +216,10 @@ class _Feed:
         self._shared: set[Key] = set()
         self._held: dict[Any, list[distributed.Future]] = {}
 
+    @property
+    def _limit(self) -> int:
+        return self._limit_at(self.n_done)
+
     def add(self, graph: Graph, position: int) -> dict[Key, OnSubmit]:
         """Add the task of a block; return keys to submit, and what to do with their futures."""
         raise NotImplementedError
@@ -204,7 +230,7 @@ class _Feed:
 
     def open(self) -> None:
         """Publish what several windows share, and start."""
-        self._check_client()
+        check_open(self.client)
         if not self.client.nthreads():  # a cluster grows for tasks, not for data
             self.client.submit(int, pure=False).result()
         uses = Counter(
@@ -289,14 +315,6 @@ class _Feed:
         except (OSError, ValueError) as error:  # all workers that were there go, or have gone
             raise Lost from error
 
-    def _check_client(self) -> None:
-        if self.client.status in ("closing", "closed"):
-            raise ConnectionError(
-                "The client must stay open, and its scheduler must run, until all blocks are done. "
-                "It was closed; a model has learned what it had at the end of a window. Go on with "
-                "partial_fit and a new client."
-            )
-
     def _has_room(self) -> bool:
         window = self._next()
         size = min(window.blocks.stop, self.stop) - max(window.blocks.start, self.start)
@@ -332,7 +350,7 @@ class _Feed:
         try:
             event = self._events.get(timeout=CHECK_EVERY)
         except Empty:  # a client that was closed tells nobody
-            self._check_client()
+            check_open(self.client)
         else:
             event()
 
@@ -436,7 +454,7 @@ def stream(
         while position < len(numbers):
             try:
                 if feed is None:
-                    room = losses.limit(limit)
+                    room = partial(losses.limit, limit)
                     feed = _Gathering(runner.client, planned, room, position, len(numbers))
                     feed.open()
                 while feed.n_done <= position:
@@ -452,6 +470,9 @@ def stream(
             except Failed as failed:
                 error = failed.as_block_error(numbers[failed.position])
                 raise error from error.__cause__
+            except Exception as error:
+                check_open(runner.client, error)
+                raise
             for values in gathered:
                 yield numbers[position], dict(zip(planned.blocks.names, values, strict=True))
                 position += 1
@@ -560,7 +581,7 @@ def _checkpoint(learner: Learner, finish: bool = False) -> Checkpoint:
 class _Chain(_Feed):
     """Steps of training, each from the learner that the one before it returns."""
 
-    def __init__(self, training: _Pass, limit: int):
+    def __init__(self, training: _Pass, limit: Callable[[int], int]):
         super().__init__(training.client, training.planned, limit, training.resume, training.stop)
         self._training = training
         name = type(training.learner.model).__name__
@@ -863,10 +884,12 @@ class _Pass:
                     self._give_up()
                 except Failed:
                     raise
-                except Exception:  # it may miss tasks, and would be waited for until it has them
+                except Exception as error:
+                    # It may miss tasks, and would be waited for until it has them.
                     if self._chain is not None:
                         self._chain.close()
                         self._chain = None
+                    check_open(self.client, error)
                     raise
         except Failed as failed:
             self.n_told = min(self.n_told, failed.position)
@@ -875,7 +898,7 @@ class _Pass:
 
     def _running(self) -> _Chain:
         if self._chain is None:
-            self._chain = _Chain(self, self._losses.limit(self._limit))
+            self._chain = _Chain(self, partial(self._losses.limit, self._limit))
             self._chain.open()
         return self._chain
 

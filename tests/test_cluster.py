@@ -32,6 +32,7 @@ distributed = pytest.importorskip("distributed")
 from distributed.diagnostics.plugin import SchedulerPlugin  # noqa: E402  (needs distributed)
 
 from benchmarks._clusters import most_live  # noqa: E402  (needs distributed)
+from incremental._cluster import _Losses  # noqa: E402  (needs distributed)
 
 
 def start_cluster(**options):
@@ -848,3 +849,14 @@ def test_a_client_that_is_closed_ends_the_fit_with_an_error(log):
     n_learned = model.n_seen_ // 5
     assert 0 < n_learned < 40
     assert model.total_ == loop(Traced(), [(block,) for block in blocks[:n_learned]]).total_
+
+
+def test_blocks_are_alone_after_losses_in_a_row_until_those_that_were_under_way_are_done():
+    losses = _Losses()
+    losses.add(5)
+    assert losses.limit(4, 5) == 4
+    losses.add(5)
+    losses.add(3)  # from the last checkpoint
+    assert [losses.limit(4, position) for position in (3, 5, 9, 10)] == [1, 1, 1, 4]
+    losses.add(10)
+    assert losses.limit(4, 10) == 4
