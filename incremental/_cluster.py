@@ -29,7 +29,7 @@ from functools import partial
 from itertools import islice
 from operator import getitem
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import dask
 import distributed
@@ -47,6 +47,7 @@ from incremental.exceptions import BlockError, describe
 
 Graph = dict[Key, GraphNode]
 OnSubmit = Callable[[distributed.Future], Any]
+T = TypeVar("T")
 
 #: Values in memory of more bytes go straight to the workers, not with the graph.
 LARGE = 1_000_000
@@ -410,16 +411,16 @@ def stream(
                     room = losses.limit(limit)
                     feed = _Gathering(runner.client, planned, room, position, len(numbers))
                     feed.open()
-                while feed.n_done <= position:
-                    feed.process()
-                feed.process_all()
-                gathered = feed.gather(range(position, feed.n_done))
-            except Lost:
-                if feed is not None:
+                try:
+                    while feed.n_done <= position:
+                        feed.process()
+                    feed.process_all()
+                    gathered = feed.gather(range(position, feed.n_done))
+                except Lost:
                     feed.close()
-                feed = None
-                losses.add(position)
-                continue
+                    feed = None
+                    losses.add(position)
+                    continue
             except Failed as failed:
                 error = failed.as_block_error(numbers[failed.position])
                 raise error from error.__cause__
@@ -683,16 +684,14 @@ class _Chain(_Feed):
                 self.futures.pop(self._forgotten).release()
             self._forgotten += 1
 
-    def end_of(self, position: int) -> int:
-        """Return the last of the blocks that are learned by the same task as this one."""
-        return min(last for last in self.futures if last >= position)
-
-    def finish(self, position: int) -> tuple[Checkpoint, BaseException | None]:
+    def finish(self, position: int) -> tuple[int, Checkpoint, BaseException | None]:
         """Return the state after a block, with the rows that wait learned if they can be.
 
-        Nothing else is done after that.
+        It is that after the last of the blocks that are learned by the same task, which comes
+        first.  Nothing else is done after that.
         """
-        learner = self.futures.pop(position)
+        end = min(last for last in self.futures if last >= position)
+        learner = self.futures.pop(end)
         found: list[distributed.Future] = []
         try:
             self.close()
@@ -705,7 +704,7 @@ class _Chain(_Feed):
             error = found[1].exception()
             if any(future.status == "cancelled" for future in found):
                 raise Lost
-            return found[0 if error else 1].result(), error
+            return end, found[0 if error else 1].result(), error
         except Exception as error:
             if any(future.status == "cancelled" for future in found):
                 raise Lost from error
@@ -816,22 +815,23 @@ class _Pass:
         learner.n_rows -= self._n_waiting  # counted once more when they are seen again
         return learner
 
-    def _until(self, condition: Callable[[_Chain], bool]) -> _Chain:
+    def _until(self, condition: Callable[[_Chain], T | None]) -> T:
+        """Return what `condition` gives as soon as it gives something, whatever is lost before."""
         try:
             while True:
+                chain = self._running()
                 try:
-                    chain = self._running()
-                    while not condition(chain):
+                    while not (found := condition(chain)):
                         chain.process()
-                    return chain
+                    return found
                 except FailedTogether as failed:
                     # The next trial comes the later, the more blocks were repeated.
                     self._together = False
                     n_repeated = len(failed.positions)
                     self.next_trial = max(self.next_trial, failed.positions.stop + n_repeated)
-                    self._give_up()
+                    self._give_up(chain)
                 except Lost:
-                    self._give_up()
+                    self._give_up(chain)
         except Failed as failed:
             self.n_told = min(self.n_told, failed.position)
             error = failed.as_block_error(self.numbers[failed.position])
@@ -843,11 +843,10 @@ class _Pass:
             self._chain.open()
         return self._chain
 
-    def _give_up(self) -> None:
-        chain, self._chain = self._chain, None
-        if chain is not None:
-            chain.close()
-            self._losses.add(chain.n_done)
+    def _give_up(self, chain: _Chain) -> None:
+        self._chain = None
+        chain.close()
+        self._losses.add(chain.n_done)
 
     def close(self) -> None:
         """Bring the learner up to the last block that the caller knows to be learned."""
@@ -862,15 +861,9 @@ class _Pass:
             return
         self.stop = self.n_told
         last = self.n_told - 1
-        error = None
-        while True:
-            chain = self._until(lambda chain: chain.n_done > last)
-            end = chain.end_of(last)
-            try:
-                checkpoint, error = chain.finish(end)
-                break
-            except Lost:
-                self._give_up()
+        end, checkpoint, error = self._until(
+            lambda chain: chain.finish(last) if chain.n_done > last else None
+        )
         self._adopt(end, checkpoint)
         if error is not None:
             raise error

@@ -493,11 +493,10 @@ class _Chain(_Steps):
         self.complete = True
 
     def learning(self, route: Route = ()) -> list[tuple[_Leaf, Route]]:
-        for node in self.nodes.values():
-            if not node.complete:
-                return node.learning(route)
+        nodes = iter(self.nodes.values())
+        while (node := next(nodes)).complete:  # one is not, or this would be complete
             route = (*route, node.operation())
-        return []
+        return node.learning(route)
 
 
 class _Union(_Steps):
