@@ -23,7 +23,7 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from copy import copy, deepcopy
 from functools import partial
 from itertools import islice
@@ -513,11 +513,23 @@ def _changes_data(model: Any) -> bool:
     return any(value is False for name, value in params.items() if "copy" in name)
 
 
-def _checkpoint(learner: Learner, finish: bool = False) -> Checkpoint:
-    """Return a checkpoint; with `finish` after the rows that wait were learned, too."""
-    if finish:
-        learner = learner.copy()
+def _finish(learner: Learner) -> Checkpoint:
+    """Return a checkpoint after the rows that wait were learned."""
+    learner = learner.copy()
+    learner.finish()
+    return _checkpoint(learner)
+
+
+def _finish_before_error(learner: Learner) -> Checkpoint:
+    """Return a checkpoint after those rows that wait were learned that come before an error."""
+    learner = learner.copy()
+    with suppress(BlockError):
         learner.finish()
+    return _checkpoint(learner)
+
+
+def _checkpoint(learner: Learner) -> Checkpoint:
+    """Return a checkpoint."""
     n_waiting = sum(map(n_rows, learner.blocks_waiting()))
     return Checkpoint(
         learner.model,
@@ -695,22 +707,29 @@ class _Chain(_Feed):
         found: list[distributed.Future] = []
         try:
             self.close()
-            keep, finish = (self._keep, "last"), (self._keep, "finish")
-            graph: Graph = {
-                keep: Task(keep, _checkpoint, TaskRef(learner.key)),
-                finish: Task(finish, _checkpoint, TaskRef(learner.key), True),
-            }
-            self._submit(graph, dict.fromkeys([keep, finish], found.append))
-            error = found[1].exception()
-            if any(future.status == "cancelled" for future in found):
-                raise Lost
-            return end, found[0 if error else 1].result(), error
+            error = self._ask(found, learner, "finish", _finish).exception()
+            if error is not None:
+                keep = _finish_before_error if isinstance(error, BlockError) else _checkpoint
+                self._ask(found, learner, "last", keep)
+            return end, found[-1].result(), error
         except Exception as error:
             if any(future.status == "cancelled" for future in found):
                 raise Lost from error
             raise
         finally:
             _release([learner, *found])
+
+    def _ask(
+        self,
+        found: list[distributed.Future],
+        learner: distributed.Future,
+        name: str,
+        function: Callable[[Learner], Checkpoint],
+    ) -> distributed.Future:
+        key = (self._keep, name)
+        graph: Graph = {key: Task(key, function, TaskRef(learner.key))}
+        self._submit(graph, {key: found.append})
+        return found[-1]
 
     def close(self) -> None:
         super().close()
