@@ -653,7 +653,8 @@ def _node(path: str, estimator: Any) -> _Node:
         return _ByColumn(path, estimator)
     if isinstance(estimator, FeatureUnion):
         return _Union(path, estimator)
-    if hasattr(estimator, "get_params") and estimator.get_params(deep=False).get("copy") is False:
+    is_estimator = hasattr(estimator, "get_params") and not isinstance(estimator, type)
+    if is_estimator and estimator.get_params(deep=False).get("copy") is False:
         estimator.set_params(copy=True)  # other steps, y and later passes need the block, too
     return _Leaf(path, estimator)
 
