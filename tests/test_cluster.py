@@ -830,6 +830,10 @@ def test_what_a_client_has_taken_with_it_is_named_as_lost(estimator, threads_as_
     with distributed.Client(address, set_as_default=False) as other, other.as_current():
         X, y = dask.persist(X, y)
         distributed.wait([X, y])
+    kept = [str(future.key) for future in distributed.futures_of([X, y])]
+    tasks = threads_as_workers.cluster.scheduler.tasks
+    while any(key in kept for key in map(str, list(tasks))):
+        time.sleep(0.01)
     with threads_as_workers.as_current():
         with pytest.raises(BlockError, match="Block 0 .* persisted by a client that has") as info:
             Incremental(estimator).fit(X, y)
