@@ -263,8 +263,8 @@ def _follow(column: _Column, first: _Column) -> _Column:
             return _column(name, data)
         if isinstance(data, Rows):
             return _column(name, data.cut(first.lengths))  # type: ignore[arg-type]
-        if not is_lazy(data):
-            return _Column(name, _slices(data, first.lengths), first.n_blocks, first.lengths)
+        # What else is lazy does not know its rows.
+        return _Column(name, _slices(data, first.lengths), first.n_blocks, first.lengths)
     if not is_lazy(data) and first.n_blocks > 1:
         raise ValueError(
             f"{name} is in memory, but the numbers of rows in the {first.n_blocks} blocks of X are "

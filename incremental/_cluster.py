@@ -23,13 +23,13 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from copy import copy, deepcopy
 from functools import partial
 from itertools import islice
 from operator import getitem
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import dask
 import distributed
@@ -47,6 +47,7 @@ from incremental.exceptions import BlockError, describe
 
 Graph = dict[Key, GraphNode]
 OnSubmit = Callable[[distributed.Future], Any]
+T = TypeVar("T")
 
 #: Values in memory of more bytes go straight to the workers, not with the graph.
 LARGE = 1_000_000
@@ -215,6 +216,7 @@ class _Feed:
         )
         self._shared: set[Key] = set()
         self._held: dict[Any, list[distributed.Future]] = {}
+        self._events.put(self._open)
 
     @property
     def _limit(self) -> int:
@@ -228,7 +230,7 @@ class _Feed:
         """Add a task that takes blocks from those that wait and computes them itself, if any."""
         return {}
 
-    def open(self) -> None:
+    def _open(self) -> None:
         """Publish what several windows share, and start."""
         check_open(self.client)
         if not self.client.nthreads():  # a cluster grows for tasks, not for data
@@ -452,26 +454,25 @@ def stream(
         nonlocal feed
         position, losses = 0, _Losses()
         while position < len(numbers):
+            if feed is None:
+                room = partial(losses.limit, limit)
+                feed = _Gathering(runner.client, planned, room, position, len(numbers))
             try:
-                if feed is None:
-                    room = partial(losses.limit, limit)
-                    feed = _Gathering(runner.client, planned, room, position, len(numbers))
-                    feed.open()
-                while feed.n_done <= position:
-                    feed.process()
-                feed.process_all()
-                gathered = feed.gather(range(position, feed.n_done))
-            except Lost:
-                if feed is not None:
+                try:
+                    while feed.n_done <= position:
+                        feed.process()
+                    feed.process_all()
+                    gathered = feed.gather(range(position, feed.n_done))
+                except Lost:
                     feed.close()
-                feed = None
-                losses.add(position)
-                continue
+                    feed = None
+                    losses.add(position)
+                    continue
             except Failed as failed:
                 error = failed.as_block_error(numbers[failed.position])
                 raise error from error.__cause__
-            except Exception as error:
-                check_open(runner.client, error)
+            except Exception as failure:
+                check_open(runner.client, failure)
                 raise
             for values in gathered:
                 yield numbers[position], dict(zip(planned.blocks.names, values, strict=True))
@@ -562,11 +563,23 @@ def _changes_data(model: Any) -> bool:
     return any(value is False for name, value in params.items() if "copy" in name)
 
 
-def _checkpoint(learner: Learner, finish: bool = False) -> Checkpoint:
-    """Return a checkpoint; with `finish` after the rows that wait were learned, too."""
-    if finish:
-        learner = learner.copy()
+def _finish(learner: Learner) -> Checkpoint:
+    """Return a checkpoint after the rows that wait were learned."""
+    learner = learner.copy()
+    learner.finish()
+    return _checkpoint(learner)
+
+
+def _finish_before_error(learner: Learner) -> Checkpoint:
+    """Return a checkpoint after those rows that wait were learned that come before an error."""
+    learner = learner.copy()
+    with suppress(BlockError):
         learner.finish()
+    return _checkpoint(learner)
+
+
+def _checkpoint(learner: Learner) -> Checkpoint:
+    """Return a checkpoint."""
     n_waiting = sum(map(n_rows, learner.blocks_waiting()))
     return Checkpoint(
         learner.model,
@@ -733,35 +746,40 @@ class _Chain(_Feed):
                 self.futures.pop(self._forgotten).release()
             self._forgotten += 1
 
-    def end_of(self, position: int) -> int:
-        """Return the last of the blocks that are learned by the same task as this one."""
-        return min(last for last in self.futures if last >= position)
-
-    def finish(self, position: int) -> tuple[Checkpoint, BaseException | None]:
+    def finish(self, position: int) -> tuple[int, Checkpoint, BaseException | None]:
         """Return the state after a block, with the rows that wait learned if they can be.
 
-        Nothing else is done after that.
+        It is that after the last of the blocks that are learned by the same task, which comes
+        first.  Nothing else is done after that.
         """
-        learner = self.futures.pop(position)
+        end = min(last for last in self.futures if last >= position)
+        learner = self.futures.pop(end)
         found: list[distributed.Future] = []
         try:
             self.close()
-            keep, finish = (self._keep, "last"), (self._keep, "finish")
-            graph: Graph = {
-                keep: Task(keep, _checkpoint, TaskRef(learner.key)),
-                finish: Task(finish, _checkpoint, TaskRef(learner.key), True),
-            }
-            self._submit(graph, dict.fromkeys([keep, finish], found.append))
-            error = found[1].exception()
-            if any(future.status == "cancelled" for future in found):
-                raise Lost
-            return found[0 if error else 1].result(), error
+            error = self._ask(found, learner, "finish", _finish).exception()
+            if error is not None:
+                keep = _finish_before_error if isinstance(error, BlockError) else _checkpoint
+                self._ask(found, learner, "last", keep)
+            return end, found[-1].result(), error
         except Exception as error:
             if any(future.status == "cancelled" for future in found):
                 raise Lost from error
             raise
         finally:
             _release([learner, *found])
+
+    def _ask(
+        self,
+        found: list[distributed.Future],
+        learner: distributed.Future,
+        name: str,
+        function: Callable[[Learner], Checkpoint],
+    ) -> distributed.Future:
+        key = (self._keep, name)
+        graph: Graph = {key: Task(key, function, TaskRef(learner.key))}
+        self._submit(graph, {key: found.append})
+        return found[-1]
 
     def close(self) -> None:
         super().close()
@@ -866,47 +884,41 @@ class _Pass:
         learner.n_rows -= self._n_waiting  # counted once more when they are seen again
         return learner
 
-    def _until(self, condition: Callable[[_Chain], bool]) -> _Chain:
+    def _until(self, condition: Callable[[_Chain], T | None]) -> T:
+        """Return what `condition` gives as soon as it gives something, whatever is lost before."""
         try:
             while True:
+                if self._chain is None:
+                    self._chain = _Chain(self, partial(self._losses.limit, self._limit))
+                chain = self._chain
                 try:
-                    chain = self._running()
-                    while not condition(chain):
+                    while not (found := condition(chain)):
                         chain.process()
-                    return chain
+                    return found
                 except FailedTogether as failed:
                     # The next trial comes the later, the more blocks were repeated.
                     self._together = False
                     n_repeated = len(failed.positions)
                     self.next_trial = max(self.next_trial, failed.positions.stop + n_repeated)
-                    self._give_up()
+                    self._give_up(chain)
                 except Lost:
-                    self._give_up()
-                except Failed:
-                    raise
-                except Exception as error:
-                    # It may miss tasks, and would be waited for until it has them.
-                    if self._chain is not None:
-                        self._chain.close()
-                        self._chain = None
-                    check_open(self.client, error)
-                    raise
+                    self._give_up(chain)
         except Failed as failed:
             self.n_told = min(self.n_told, failed.position)
             error = failed.as_block_error(self.numbers[failed.position])
             raise error from error.__cause__
+        except Exception as failure:
+            # The chain may miss tasks, and would be waited for until it has them.
+            if self._chain is not None:
+                self._chain.close()
+                self._chain = None
+            check_open(self.client, failure)
+            raise
 
-    def _running(self) -> _Chain:
-        if self._chain is None:
-            self._chain = _Chain(self, partial(self._losses.limit, self._limit))
-            self._chain.open()
-        return self._chain
-
-    def _give_up(self) -> None:
-        chain, self._chain = self._chain, None
-        if chain is not None:
-            chain.close()
-            self._losses.add(chain.n_done)
+    def _give_up(self, chain: _Chain) -> None:
+        self._chain = None
+        chain.close()
+        self._losses.add(chain.n_done)
 
     def close(self) -> None:
         """Bring the learner up to the last block that the caller knows to be learned."""
@@ -921,15 +933,9 @@ class _Pass:
             return
         self.stop = self.n_told
         last = self.n_told - 1
-        error = None
-        while True:
-            chain = self._until(lambda chain: chain.n_done > last)
-            end = chain.end_of(last)
-            try:
-                checkpoint, error = chain.finish(end)
-                break
-            except Lost:
-                self._give_up()
+        end, checkpoint, error = self._until(
+            lambda chain: chain.finish(last) if chain.n_done > last else None
+        )
         self._adopt(end, checkpoint)
         if error is not None:
             raise error

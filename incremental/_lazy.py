@@ -147,7 +147,8 @@ def _one(shared: Any, method: str, X: Any, example: Any, item: int | None) -> An
 
 
 def _call_block(X: Any, model: Any, *, method: str, **options: Any) -> Any:
-    return call(model, method, X, **options)
+    result = call(model, method, X, **options)
+    return result if hasattr(result, "shape") else np.asarray(result)
 
 
 def _frames(shared: Any, X: Any, example: Any, options: dict[str, Any]) -> Any:

@@ -493,11 +493,10 @@ class _Chain(_Steps):
         self.complete = True
 
     def learning(self, route: Route = ()) -> list[tuple[_Leaf, Route]]:
-        for node in self.nodes.values():
-            if not node.complete:
-                return node.learning(route)
+        nodes = iter(self.nodes.values())
+        while (node := next(nodes)).complete:  # one is not, or this would be complete
             route = (*route, node.operation())
-        return []
+        return node.learning(route)
 
 
 class _Union(_Steps):
@@ -669,8 +668,9 @@ def keep_blocks(estimator: Any) -> Any:
 
 
 def _changes(estimator: Any) -> bool:
-    params = estimator.get_params(deep=False) if hasattr(estimator, "get_params") else {}
-    return params.get("copy") is False
+    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
+        return False
+    return estimator.get_params(deep=False).get("copy") is False
 
 
 # Passes

@@ -545,3 +545,14 @@ def test_a_score_that_fails_names_the_block(source):
     none = source.X[:, 0] > 1
     with pytest.raises(ValueError, match="every block of X is empty"):
         model.score(source.X[none], source.y[none])
+
+
+def test_what_cannot_be_cloned_is_refused(source):
+    class Learner:
+        def fit(self, X, y=None): ...
+
+        def partial_fit(self, X, y=None): ...
+
+    with pytest.raises(TypeError, match="get_params"):
+        Incremental(Learner()).fit(source.X)
+    assert not source.reads

@@ -4,6 +4,7 @@ import os
 import pickle
 from copy import deepcopy
 
+import dask
 import numpy as np
 import pytest
 from sklearn.callback import CallbackContext, ProgressBar, ScoringMonitor
@@ -176,3 +177,16 @@ def test_training_goes_on_from_a_checkpoint(source, tmp_path):
     saved.set_callbacks().partial_fit(source.X[done * 20 :], source.y[done * 20 :])
     assert same_state(saved.estimator_, model().fit(source.X, source.y).estimator_)
     assert np.isfinite(saved.coef_).all()
+
+
+def test_an_empty_block_has_no_model_to_show_before_one_has_rows():
+    seen = []
+
+    class Watching(Log):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            if context.task_name == "block":
+                seen.append(fitted_estimator and fitted_estimator.n_samples_seen_)
+
+    X = [dask.delayed(np.ones)((n, 2)) for n in (0, 3)]
+    Incremental(StandardScaler()).set_callbacks(Watching()).fit(X)
+    assert seen == [None, 3]

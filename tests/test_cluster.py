@@ -21,9 +21,13 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import IncrementalPCA
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from incremental import BlockError, Incremental
+from incremental._blocks import make_blocks
+from incremental._runner import open_runner
+from incremental._stream import plan
 
 from .conftest import in_blocks, loop, same_state
 
@@ -32,7 +36,7 @@ distributed = pytest.importorskip("distributed")
 from distributed.diagnostics.plugin import SchedulerPlugin  # noqa: E402  (needs distributed)
 
 from benchmarks._clusters import most_live  # noqa: E402  (needs distributed)
-from incremental._cluster import _Losses  # noqa: E402  (needs distributed)
+from incremental import _cluster  # noqa: E402  (needs distributed)
 
 
 def start_cluster(**options):
@@ -206,7 +210,6 @@ def test_frames_and_bags_are_learned(clean):
     import pandas as pd
     from dask.bag import from_sequence
     from sklearn.feature_extraction.text import HashingVectorizer
-    from sklearn.pipeline import make_pipeline
 
     frame = pd.DataFrame(np.random.default_rng(0).random((60, 3)), columns=list("abc"))
     lazy = dd.from_pandas(frame, npartitions=6)
@@ -852,7 +855,7 @@ def test_a_client_that_is_closed_ends_the_fit_with_an_error(log):
 
 
 def test_blocks_are_alone_after_losses_in_a_row_until_those_that_were_under_way_are_done():
-    losses = _Losses()
+    losses = _cluster._Losses()
     losses.add(5)
     assert losses.limit(4, 5) == 4
     losses.add(5)
@@ -860,3 +863,190 @@ def test_blocks_are_alone_after_losses_in_a_row_until_those_that_were_under_way_
     assert [losses.limit(4, position) for position in (3, 5, 9, 10)] == [1, 1, 1, 4]
     losses.add(10)
     assert losses.limit(4, 10) == 4
+
+
+@pytest.mark.parametrize("batch_size", [None, 30])
+def test_steps_of_a_pipeline_are_those_of_one_process_on_threads(batch_size, threads_as_workers):
+    X, y = classification(n_blocks=4)
+    model = Incremental(
+        make_pipeline(StandardScaler(), make_pipeline(SGDClassifier(random_state=0))),
+        batch_size=batch_size,
+    )
+    with dask.config.set(scheduler="synchronous"):
+        expected = clone(model).fit(X, y).estimator_
+    with threads_as_workers.as_current():
+        found = model.fit(X, y).estimator_
+    assert same_state(found[0], expected[0])
+    assert same_state(found[-1][-1], expected[-1][-1])
+
+
+def test_callbacks_see_the_blocks_of_each_order(threads_as_workers):
+    X, y = classification(n_blocks=3)
+
+    class Watching:
+        def __init__(self):
+            self.seen = []
+
+        def setup(self, estimator, context): ...
+
+        def teardown(self, estimator, context): ...
+
+        def on_fit_task_begin(self, estimator, context): ...
+
+        def on_fit_task_end(self, estimator, context, *, X=None, y=None):
+            if context.task_name == "block":  # a list of one Delayed on a cluster
+                self.seen.append([np.concatenate(dask.compute(*part)) for part in (X, y)])
+
+    watching, learned = Watching(), Recording()
+    options = {"shuffle": True, "max_iter": 2, "random_state": 0}
+    model = Incremental(SGDClassifier(random_state=0), **options)
+    with threads_as_workers.as_current():
+        model.set_callbacks(watching).fit(X, y)
+    with dask.config.set(scheduler="synchronous"):
+        Incremental(learned, **options).fit(X, y)
+    assert len(watching.seen) == len(learned.blocks) == 6
+    for block, expected in zip(watching.seen, learned.blocks, strict=True):
+        np.testing.assert_array_equal(block[0], expected[0])
+        np.testing.assert_array_equal(block[1], expected[1])
+
+
+class Recording(BaseEstimator):
+    """Keeps the blocks that it and its clones learn."""
+
+    def __init__(self, blocks=None):
+        self.blocks = [] if blocks is None else blocks
+
+    def __sklearn_clone__(self):
+        return self
+
+    def partial_fit(self, X, y):
+        self.blocks.append((X, y))
+        return self
+
+
+def test_a_target_that_fails_among_many_blocks_is_named(threads_as_workers):
+    values = np.random.default_rng(0).random((100, 2))
+
+    def target(i):
+        if i == 90:
+            raise OSError("disk is gone")
+        return values[i : i + 1, 0]
+
+    X = [dask.delayed(values.__getitem__)(slice(i, i + 1)) for i in range(100)]
+    y = [dask.delayed(target)(i) for i in range(100)]
+    model = Incremental(SGDRegressor(random_state=0))
+    with threads_as_workers.as_current():
+        with pytest.raises(BlockError, match="Block 90 could not be computed: OSError") as caught:
+            model.fit(X, y)
+    assert caught.value.block == 90
+    blocks = [(values[i : i + 1], values[i : i + 1, 0]) for i in range(90)]
+    assert same_state(model.estimator_, loop(SGDRegressor(random_state=0), blocks))
+
+
+def test_the_last_rows_that_wait_are_named_where_they_are_refused(threads_as_workers):
+    X = np.random.default_rng(0).random((18, 2))
+    X[-1] = np.nan
+    lazy, y = da.from_array(X, chunks=(5, 2)), da.from_array(X[:, 0].copy(), chunks=5)
+    y = da.nan_to_num(y)
+    model = Incremental(SGDRegressor(random_state=0), batch_size=10)
+    with dask.config.set(scheduler="synchronous"):
+        expected = clone(model)
+        with pytest.raises(BlockError) as alone:
+            expected.fit(lazy, y)
+    with threads_as_workers.as_current():
+        with pytest.raises(BlockError) as caught:
+            model.fit(lazy, y)
+    assert caught.value.block == alone.value.block == 2  # the first one in that batch
+    assert str(caught.value) == str(alone.value)
+    assert same_state(model.estimator_, expected.estimator_)
+
+
+@pytest.mark.parametrize("estimator", [StandardScaler(), SGDClassifier()])
+def test_what_a_client_has_taken_with_it_is_named_as_lost(estimator, threads_as_workers):
+    X, y = classification()
+    address = threads_as_workers.cluster.scheduler_address
+    with distributed.Client(address, set_as_default=False) as other, other.as_current():
+        X, y = dask.persist(X, y)
+        distributed.wait([X, y])
+    kept = [str(future.key) for future in distributed.futures_of([X, y])]
+    tasks = threads_as_workers.cluster.scheduler.tasks
+    while any(key in kept for key in map(str, list(tasks))):
+        time.sleep(0.01)
+    with threads_as_workers.as_current():
+        with pytest.raises(BlockError, match="Block 0 .* persisted by a client that has") as info:
+            Incremental(estimator).fit(X, y)
+    assert info.value.block == 0
+
+
+#: What `cancelling` calls: functions that travel lose what they enclose, this stays here.
+CALLED = []
+
+
+def cancelling(value):
+    for function in CALLED:
+        function()
+    return value
+
+
+@pytest.fixture
+def calls(threads_as_workers):
+    """Whenever `cancelling` was called; the first time all that the client waits for is cancelled.
+
+    So does the scheduler with what hangs on data that were lost with their worker.
+    """
+    found = []
+
+    def cancel():
+        found.append(1)
+        if len(found) == 1:
+            keys = list(threads_as_workers.futures)
+            threads_as_workers.cancel([distributed.Future(k, threads_as_workers) for k in keys])
+
+    CALLED.append(cancel)
+    yield found
+    CALLED.clear()
+
+
+def test_labels_are_found_though_all_is_cancelled_meanwhile(threads_as_workers, calls):
+    X, y = classification()
+    blocks = in_blocks(X, y)
+    lazy = [dask.delayed(part) for _, part in blocks]
+    lazy[5] = dask.delayed(cancelling)(lazy[5])
+    model = Incremental(SGDClassifier(random_state=0))
+    with threads_as_workers.as_current():
+        model.fit(X, lazy)
+    assert len(calls) == 3  # the labels once more, and the pass that learns
+    assert same_state(model.estimator_, loop(SGDClassifier(random_state=0), blocks, classes=[0, 1]))
+
+
+class Cancelling(Traced):
+    """Cancels before it learns the last block of nine."""
+
+    def partial_fit(self, X, y=None):
+        return super().partial_fit(cancelling(X) if 8.0 in X[:, 0] else X)
+
+
+def test_the_last_rows_are_learned_though_all_is_cancelled_meanwhile(threads_as_workers, calls):
+    X, _ = numbered(9)
+    with dask.config.set(scheduler="synchronous"):
+        expected = Incremental(Traced(), batch_size=40).fit(X)
+    with threads_as_workers.as_current():
+        model = Incremental(Cancelling(), batch_size=40).fit(X)
+    assert len(calls) == 2
+    assert model.total_ == expected.total_
+    assert model.n_seen_ == 45
+
+
+def test_values_that_are_lost_before_they_are_gathered_are_asked_for_again(threads_as_workers):
+    X, _ = classification(n_blocks=3)
+    with threads_as_workers.as_current(), open_runner([X]) as runner:
+        feed = _cluster._Gathering(
+            threads_as_workers, plan(make_blocks(X), runner), limit=3, start=0, stop=3
+        )
+        feed.open()
+        while feed.n_done < 3:
+            feed.process()
+        threads_as_workers.cancel(list(feed.futures.values()))
+        with pytest.raises(_cluster.Lost):
+            feed.gather(range(3))
+        feed.close()

@@ -572,3 +572,11 @@ def test_a_model_of_an_older_version_of_scikit_learn_warns(source):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pickle.loads(saved)
+
+
+def test_the_error_of_a_block_keeps_its_cause_between_processes():
+    error = BlockError("Block 3 could not be computed", 3)
+    error.__cause__ = OSError("disk 3 is gone")
+    other = pickle.loads(pickle.dumps(error))
+    assert (str(other), other.block) == (str(error), 3)
+    assert repr(other.__cause__) == repr(error.__cause__)

@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import IncrementalPCA
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import Normalizer, StandardScaler
@@ -417,3 +418,95 @@ class ArrayLike:
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self.values, dtype=dtype)
+
+
+class Taking(BaseEstimator):
+    """Keeps the parameters that it is given with each block."""
+
+    def partial_fit(self, X, y=None, **params):
+        self.taken_ = [*getattr(self, "taken_", []), params]
+        return self
+
+
+def test_a_parameter_that_is_text_or_a_dict_is_for_every_block():
+    X = da.ones((4, 2), chunks=(2, 2))
+    params = {"text": "four", "options": {"a": 1, "b": 2, "c": 3, "d": 4}}
+    assert Incremental(Taking()).fit(X, **params).taken_ == [params, params]
+
+
+def test_a_parameter_in_memory_is_for_every_block_where_rows_are_not_known():
+    blocks = [dask.delayed(np.ones)((2, 2))] * 2
+    params = {"limits": [0.0, 1.0, 2.0, 3.0]}
+    assert Incremental(Taking()).fit(blocks, **params).taken_ == [params, params]
+
+
+def test_labels_in_a_sparse_matrix_are_cut_to_the_blocks(source):
+    y = sp.coo_matrix(np.random.default_rng(0).random((200, 3)) > 0.5).astype(int)
+    classes = np.arange(3)
+    mlp = MLPClassifier((2,), random_state=0)
+    model = Incremental(mlp, classes=classes).fit(source.X, y)
+    blocks = [(x, y.tocsr()[20 * i : 20 * i + 20]) for i, (x,) in enumerate(in_blocks(source.X))]
+    expected = loop(clone(mlp), blocks, classes=classes)
+    for one, other in zip(model.coefs_, expected.coefs_, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_several_targets_of_classes_are_those_of_the_loop(source):
+    y = da.stack([source.y, 2 - 2 * source.y], axis=1)
+    bare = MultiOutputClassifier(SGDClassifier(loss="log_loss", random_state=0))
+    model = Incremental(bare).fit(source.X, y)
+    classes = [np.array([0, 1]), np.array([0, 2])]
+    expected = loop(clone(bare), in_blocks(source.X, y), classes=classes)
+    for one, other in zip(model.estimators_, expected.estimators_, strict=True):
+        assert same_state(one, other)
+    probabilities = model.predict_proba(source.X)  # a list, one for each target
+    for one, other in zip(probabilities, expected.predict_proba(source.X.compute()), strict=True):
+        np.testing.assert_array_equal(one.compute(), other)
+
+
+def test_lists_of_dataframes_are_predicted_by_the_names_of_their_columns():
+    frames = [
+        pd.DataFrame(np.random.default_rng(i).random((5, 2)), columns=["a", "b"]) for i in range(3)
+    ]
+    X = [dask.delayed(frame) for frame in frames]
+    model = Incremental(StandardScaler()).fit(X)
+    expected = model.estimator_.transform(pd.concat(frames))
+    np.testing.assert_array_equal(model.transform(X).compute(), expected)
+
+
+class Listing(BaseEstimator):
+    """Returns tuples."""
+
+    def partial_fit(self, X, y=None):
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def score_samples(self, X):
+        return tuple(float(x.sum()) for x in X)
+
+
+def test_what_is_no_array_becomes_one(source):
+    model = Incremental(Listing()).fit(source.X)
+    found = model.score_samples(source.X)
+    assert found.shape == (200,)
+    assert tuple(found.compute()) == model.estimator_.score_samples(source.X.compute())
+
+
+class OtherFrame:
+    """Something with columns that is not of pandas."""
+
+    columns = ("a",)
+
+    def __getitem__(self, which):
+        return self
+
+
+def test_dataframes_of_other_libraries_are_refused_for_lazy_data(source):
+    model = Incremental(Framing()).fit(source.X)
+    with pytest.raises(TypeError, match=r"dataframes of pandas .* Got .*OtherFrame instead"):
+        model.transform(source.X)
+
+
+class Framing(Listing):
+    def transform(self, X):
+        return OtherFrame()

@@ -17,6 +17,7 @@ import pytest
 import scipy.sparse as sp
 import sklearn
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.cluster import MiniBatchKMeans
 from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
 from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.ensemble import RandomForestClassifier
@@ -39,6 +40,7 @@ from sklearn.preprocessing import (
     OrdinalEncoder,
     PolynomialFeatures,
     QuantileTransformer,
+    SplineTransformer,
     StandardScaler,
 )
 from sklearn.utils.discovery import all_estimators
@@ -904,3 +906,46 @@ if __name__ == "__main__":
     text = README.read_text()
     start = text.index(".. list-table::")
     README.write_text(text[:start] + table() + text[text.index("\n\nSearching\n", start) :])
+
+
+@pytest.mark.parametrize("step", [StandardScaler, object()])
+def test_a_step_that_is_no_estimator_is_refused(step, source):
+    pipe = Pipeline([("first", StandardScaler()), ("union", FeatureUnion([("a", MaxAbsScaler())]))])
+    pipe.steps[1][1].transformer_list = [("a", step)]
+    with pytest.raises(TypeError, match="union__a must (be an estimator|have transform)"):
+        Incremental(pipe).fit(source.X)
+    assert not source.reads
+
+
+def test_a_branch_that_does_not_transform_is_refused(source):
+    union = make_union(StandardScaler(), MiniBatchKMeans(2))
+    union.transformer_list[1] = ("sgd", sgd())
+    with pytest.raises(TypeError, match="sgd must have transform"):
+        Incremental(make_pipeline(union, sgd())).fit(source.X, source.y)
+    assert not source.reads
+
+
+def test_categories_of_plain_text_have_to_be_given():
+    (X,) = lazy(frame()[0][["city"]])
+    with pytest.raises(TypeError, match="trained block by block only with categories="):
+        Incremental(make_pipeline(OneHotEncoder())).fit(X)
+
+
+def test_a_step_that_does_not_fit_the_first_rows_is_named(source):
+    pipe = make_pipeline(SplineTransformer(knots=np.zeros((2, 5))), sgd())
+    with pytest.raises(
+        BlockError, match="rows of block 0 .* the step splinetransformer could not be fitted"
+    ) as info:
+        Incremental(pipe, classes=CLASSES).fit(source.X, source.y)
+    assert info.value.block == 0
+
+
+def test_columns_are_found_where_dataframes_are_the_output_of_all_steps():
+    X, y = frame()
+    lazy_X, lazy_y = lazy(X, y)
+    columns = make_column_transformer((MinMaxScaler(), ["size"]), ("passthrough", ["age"]))
+    with sklearn.config_context(transform_output="pandas"):
+        model = Incremental(columns).fit(lazy_X, lazy_y)
+        found = model.transform(lazy_X).compute()
+        expected = clone(columns).fit(X).transform(X)
+    pd.testing.assert_frame_equal(found, expected)

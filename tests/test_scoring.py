@@ -6,7 +6,7 @@ import dask
 import dask.array as da
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import IncrementalPCA, LatentDirichletAllocation
 from sklearn.exceptions import UndefinedMetricWarning
@@ -232,3 +232,24 @@ def test_routed_weights_reach_partial_fit_and_score(source):
             refused.fit(source.X, source.y, sample_weight=w)
     assert score == plain.score(source.X, source.y, sample_weight=w)
     assert search.best_score_ > 0.5
+
+
+class Density(BaseEstimator):
+    """A normal distribution around the mean, which scores as scikit-learn's densities do."""
+
+    def partial_fit(self, X, y=None):
+        self.n_ = getattr(self, "n_", 0) + len(X)
+        self.sum_ = getattr(self, "sum_", 0.0) + X.sum(0)
+        return self
+
+    def score_samples(self, X):
+        return -((X - self.sum_ / self.n_) ** 2).sum(1)
+
+    def score(self, X, y=None):
+        return self.score_samples(X).mean()
+
+
+def test_the_score_of_a_density_is_the_mean_over_all_rows():
+    X = da.random.default_rng(0).random((50, 3), chunks=((30, 5, 15), 3))
+    model = Incremental(Density()).fit(X)
+    assert model.score(X) == pytest.approx(model.estimator_.score(X.compute()), rel=1e-12)
