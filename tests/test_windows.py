@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from incremental._blocks import make_blocks
 from incremental._runner import execute, open_runner
 from incremental._stream import plan, stream
-from incremental._windows import PATIENCE, presorted, stages, trace, windows
+from incremental._windows import PATIENCE, cull, presorted, stages, trace, windows
 
 from .conftest import Source
 
@@ -131,6 +131,25 @@ def test_no_data_are_held_for_a_reduction(name, source):
         found = plan(blocks, runner).windows
     assert [list(window.blocks) for window in found] == [[i] for i in range(10)]
     assert not any(window.inputs for window in found)
+
+
+def test_what_is_read_again_is_not_taken_from_the_window_that_held_it():
+    last = 2 + PATIENCE + 1
+    blocks = [(key,) for key in _sources(last + 1)]
+    for i in (0, 2, last):
+        blocks[i] += ("shared",)
+    found = windows_of(graph_of(**_sources(last + 1), shared=[]), blocks)
+    assert {tuple(w.blocks) for w in found if w.inputs} == {(0,), (2,)}
+
+
+def test_what_many_tasks_share_is_followed_once_however_deep():
+    graph = graph_of(a0=[], b0=[])
+    for i in range(2_000):
+        graph |= graph_of(**{f"{k}{i + 1}": [f"a{i}", f"b{i}"] for k in "ab"})
+    assert cull(graph, ["a2000"]).keys() == graph.keys() - {"b2000"}
+    (owned,) = trace(graph, [("a2000", "b2000")]).owned
+    assert sorted(owned) == sorted(graph)
+    assert stages(graph, ["b2000", "a0"]) == [["a0"], ["b2000"]]
 
 
 @pytest.mark.parametrize("n_blocks", [PATIENCE, PATIENCE + 1, PATIENCE + 2, 16, 17])
@@ -342,6 +361,9 @@ def test_windows_compute_what_the_graph_computes(drawn):
         values[window] = execute(window.tasks, given_, window.outputs)
         for i in window.blocks:
             assert all(values[window][key] == expected[key] for key in blocks[i])
+        assert window.inputs.keys().isdisjoint(window.tasks)
+        if not window.blocks:  # what is in memory already is not handed over
+            assert not any(isinstance(graph[key], DataNode) for key in window.outputs)
     assert users == {window: window.n_users for window in cut_}
     owned = Counter(key for own in traced.owned for key in own)
     tasks = Counter(key for window in cut_ for key in window.tasks)
