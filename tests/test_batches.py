@@ -44,24 +44,27 @@ def test_little_more_than_a_batch_and_a_block_wait(sizes, batch_size):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "expected"),
+    ("batch_size", "sizes", "expected"),
     [
-        ([1], [[], [1]]),
-        ([4, 4, 4], [[], [4], [4], [4]]),
-        ([2, 2, 2], [[], [], [], [4, 2]]),
-        ([2, 2, 1], [[], [], [], [3, 2]]),  # one is less than half
-        ([2, 3], [[], [], [2, 3]]),  # two are enough for a batch
-        ([2, 3, 1, 3], [[], [], [2], [], [4, 3]]),
-        ([1, 4], [[], [], [3, 2]]),  # one is not
-        ([1, 3, 2, 2], [[], [], [], [4], [4]]),
-        ([9, 1], [[], [], [4, 3, 3]]),
-        ([9, 2], [[], [], [3, 3, 3, 2]]),
-        ([9, 8, 3], [[], [3, 3, 3], [], [4, 4, 3]]),
+        (4, [1], [[], [1]]),
+        (4, [4, 4, 4], [[], [4], [4], [4]]),
+        (4, [2, 2, 2], [[], [], [], [4, 2]]),
+        (4, [2, 2, 1], [[], [], [], [3, 2]]),  # one is less than half
+        (4, [2, 3], [[], [], [2, 3]]),  # two are enough for a batch
+        (4, [2, 3, 1, 3], [[], [], [2], [], [4, 3]]),
+        (4, [1, 4], [[], [], [3, 2]]),  # one is not
+        (4, [1, 3, 2, 2], [[], [], [], [4], [4]]),
+        (4, [9, 1], [[], [], [4, 3, 3]]),
+        (4, [9, 2], [[], [], [3, 3, 3, 2]]),
+        (4, [9, 8, 3], [[], [3, 3, 3], [], [4, 4, 3]]),
+        (10, [4, 7], [[], [], [6, 5]]),
+        (10, [5, 6], [[], [], [5, 6]]),
+        (10, [6, 7], [[], [], [6, 7]]),
     ],
     ids=str,
 )
-def test_batches_are_full_or_at_least_half_full(sizes, expected):
-    batches = Batches(4)
+def test_batches_are_full_or_at_least_half_full(batch_size, sizes, expected):
+    batches = Batches(batch_size)
     found = [batches.add({"X": [0] * n}) for n in sizes] + [batches.rest()]
     assert [[len(batch["X"]) for batch in ready] for ready in found] == expected
 
