@@ -57,6 +57,8 @@ def test_little_more_than_a_batch_and_a_block_wait(sizes, batch_size):
         (4, [9, 1], [[], [], [4, 3, 3]]),
         (4, [9, 2], [[], [], [3, 3, 3, 2]]),
         (4, [9, 8, 3], [[], [3, 3, 3], [], [4, 4, 3]]),
+        (10, [10, 4], [[], [], [7, 7]]),
+        (10, [10, 5], [[], [], [10, 5]]),
         (10, [4, 7], [[], [], [6, 5]]),
         (10, [5, 6], [[], [], [5, 6]]),
         (10, [6, 7], [[], [], [6, 7]]),
@@ -214,6 +216,8 @@ def test_rows_and_parts_of_every_kind():
     assert rows(("a", "b", "c"), np.array([2, 0])) == ["c", "a"]
     outputs = concatenate([[np.zeros(2), np.ones(2)], [np.zeros(1), np.ones(1)]])
     assert [output.tolist() for output in outputs] == [[0, 0, 0], [1, 1, 1]]
+    with pytest.raises(ValueError, match="shorter"):  # no output is left out
+        concatenate([[np.zeros(2), np.ones(2)], [np.zeros(1)]])
     assert concatenate([sparse, sparse]).format == "csr"
     frame = pd.DataFrame({"a": [1, 2]})
     assert rows(frame, np.array([1, 0])).a.tolist() == [2, 1]
