@@ -286,9 +286,9 @@ def windows(graph: Graph, blocks: Sequence[tuple[Key, ...]], traced: Trace) -> l
 
 def _starts(traced: Trace) -> Iterator[int]:
     start = 0
-    for i, borrowed in enumerate(traced.borrowed):
+    for i, borrowed in enumerate(traced.borrowed):  # the first one borrows nothing
         joins = not traced.opens_source[i] and any(h >= start for h in borrowed.values())
-        if i == 0 or not joins:
+        if not joins:
             start = i
             yield i
 

@@ -33,6 +33,64 @@ def test_every_row_is_in_one_batch_whatever_the_blocks(sizes, batch_size):
     assert min(map(len, found)) >= min(batch_size / 3, stops[-1])
 
 
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(1, 60))
+def test_little_more_than_a_batch_and_a_block_wait(sizes, batch_size):
+    batches = Batches(batch_size)
+    for n in sizes:
+        batches.add({"X": [0] * n})
+        assert sum(len(block["X"]) for block in batches.blocks()) < 1.5 * batch_size + max(sizes)
+    batches.rest()
+    assert batches.blocks() == []
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "sizes", "expected"),
+    [
+        (4, [1], [[], [1]]),
+        (4, [4, 4, 4], [[], [4], [4], [4]]),
+        (4, [2, 2, 2], [[], [], [], [4, 2]]),
+        (4, [2, 2, 1], [[], [], [], [3, 2]]),  # one is less than half
+        (4, [2, 3], [[], [], [2, 3]]),  # two are enough for a batch
+        (4, [2, 3, 1, 3], [[], [], [2], [], [4, 3]]),
+        (4, [1, 4], [[], [], [3, 2]]),  # one is not
+        (4, [1, 3, 2, 2], [[], [], [], [4], [4]]),
+        (4, [9, 1], [[], [], [4, 3, 3]]),
+        (4, [9, 2], [[], [], [3, 3, 3, 2]]),
+        (4, [9, 8, 3], [[], [3, 3, 3], [], [4, 4, 3]]),
+        (10, [10, 4], [[], [], [7, 7]]),
+        (10, [10, 5], [[], [], [10, 5]]),
+        (10, [4, 7], [[], [], [6, 5]]),
+        (10, [5, 6], [[], [], [5, 6]]),
+        (10, [6, 7], [[], [], [6, 7]]),
+    ],
+    ids=str,
+)
+def test_batches_are_full_or_at_least_half_full(batch_size, sizes, expected):
+    batches = Batches(batch_size)
+    found = [batches.add({"X": [0] * n}) for n in sizes] + [batches.rest()]
+    assert [[len(batch["X"]) for batch in ready] for ready in found] == expected
+
+
+def test_blocks_that_are_batches_already_are_not_copied():
+    block = {"X": np.arange(4), "y": np.arange(4)}
+    assert split(block, 4) == [block]
+    for batch_size in (None, 4, 5):
+        batches = Batches(batch_size)
+        (found,) = [*batches.add(block), *batches.rest()]
+        assert found["X"] is block["X"] and found["y"] is block["y"]
+
+
+def test_a_copy_of_batches_takes_other_blocks():
+    batches = Batches(4)
+    for n in (4, 1):
+        batches.add({"X": [n] * n})
+    other = batches.copy()
+    assert [b["X"] for b in other.add({"X": [5] * 5})] == [[4] * 4]
+    assert [b["X"] for b in other.rest()] == [[1, 5, 5], [5, 5, 5]]
+    assert [b["X"] for b in batches.blocks()] == [[4] * 4, [1]]
+    assert [b["X"] for b in batches.rest()] == [[4, 4, 4], [4, 1]]
+
+
 def test_a_large_block_is_split_into_views():
     block = np.arange(10)
     parts = split({"X": block}, 4)
@@ -158,6 +216,8 @@ def test_rows_and_parts_of_every_kind():
     assert rows(("a", "b", "c"), np.array([2, 0])) == ["c", "a"]
     outputs = concatenate([[np.zeros(2), np.ones(2)], [np.zeros(1), np.ones(1)]])
     assert [output.tolist() for output in outputs] == [[0, 0, 0], [1, 1, 1]]
+    with pytest.raises(ValueError, match="shorter"):  # no output is left out
+        concatenate([[np.zeros(2), np.ones(2)], [np.zeros(1)]])
     assert concatenate([sparse, sparse]).format == "csr"
     frame = pd.DataFrame({"a": [1, 2]})
     assert rows(frame, np.array([1, 0])).a.tolist() == [2, 1]

@@ -100,6 +100,7 @@ KEYS = [
     slice(None),
     slice(40, 100),
     slice(None, None, -7),
+    slice(10, 20, 2),
     np.arange(120) % 3 == 0,
     [-1],
     [3, 2, 60, 60, 119],
@@ -298,3 +299,34 @@ def test_a_single_row_is_refused(frame):
         indexable(frame)[3]
     with pytest.raises(IndexError, match="out of bounds"):
         indexable(frame)[[120]]
+
+
+@pytest.mark.parametrize("key", [[[0, 1]], None], ids=str)
+def test_what_is_no_list_of_rows_is_refused(key, frame):
+    with pytest.raises(TypeError, match="a slice, a mask or a list of positions"):
+        indexable(frame)[key]
+
+
+def test_rows_of_one_block_cost_one_task(frame):
+    rows = indexable(frame)
+    for key in (slice(2, 9), [5, 3, 4], []):
+        (block,) = rows[key].blocks
+        assert len(block.dask) == len(rows.blocks[0].dask) + 1
+
+
+def test_neighbouring_rows_are_a_view():
+    values = np.arange(20.0).reshape(10, 2)
+    rows = indexable([dask.delayed(lambda: values)()])
+    with dask.config.set(scheduler="synchronous"):
+        assert np.shares_memory(rows[3:7].compute(), values)
+        assert not np.shares_memory(rows[[4, 3]].compute(), values)
+
+
+def test_blocks_are_kept_only_where_the_rows_are_in_their_order(frame):
+    rows = indexable(frame)
+    assert rows[[40, 41, 60]].lengths == [2, 1]
+    assert rows[[60, 40, 41]].lengths == [3]
+
+
+def test_rows_show_how_many_they_are(frame):
+    assert repr(indexable(frame)) == "Rows(shape=(120, 4), n_blocks=5)"

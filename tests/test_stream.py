@@ -13,6 +13,8 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
 from incremental import BlockError, Incremental
+from incremental._blocks import make_blocks
+from incremental._stream import Plan
 
 from .conftest import Source, in_blocks, loop, same_state
 
@@ -35,6 +37,35 @@ def test_no_more_than_prefetch_blocks_are_ahead(prefetch):
     Slow.source, Slow.ahead = Source(30), []
     Incremental(Slow(), prefetch=prefetch).fit(Slow.source.X)
     assert max(Slow.ahead) == prefetch
+
+
+def test_two_more_blocks_than_there_are_workers_are_ahead_by_default():
+    Slow.source, Slow.ahead = Source(30), []
+    with dask.config.set(scheduler="threads", num_workers=3):
+        Incremental(Slow()).fit(Slow.source.X)
+    assert max(Slow.ahead) == 5
+
+
+@pytest.mark.parametrize(
+    ("n_sources", "size"),  # blocks of each source
+    [(1, 2), (1, 5), (2, 1), (2, 2), (2, 5), (7, 1), (7, 2), (7, 5)],
+)
+@pytest.mark.parametrize("fraction", [0.01, 0.3, 0.5, 0.99])
+def test_blocks_are_held_out_whole_source_by_source(n_sources, size, fraction):
+    n_blocks = n_sources * size
+    planned = Plan(make_blocks(Source(n_sources).X.rechunk((20 // size, 3))))
+    wanted = min(max(round(fraction * n_blocks), 1), n_blocks - 1)
+    draws = set()
+    for seed in range(20):
+        kept, drawn = planned.held_out(fraction, np.random.default_rng(seed))
+        assert sorted(kept + drawn) == list(range(n_blocks))
+        assert kept == sorted(kept) and drawn == sorted(drawn)
+        # Some of a source only where no whole one is as few.
+        assert len(drawn) == (wanted // size * size or wanted)
+        if wanted >= size:
+            assert {i // size for i in kept}.isdisjoint(i // size for i in drawn)
+        draws.add(tuple(drawn))
+    assert len(draws) > 1
 
 
 def test_blocks_are_computed_in_the_foreground_when_asked(source):

@@ -1,5 +1,9 @@
 """Every source is read once, whatever lies between it and the blocks."""
 
+import weakref
+from collections import Counter
+from itertools import product
+
 import dask
 import dask.array as da
 import dask.dataframe as dd
@@ -14,7 +18,7 @@ from hypothesis import strategies as st
 from incremental._blocks import make_blocks
 from incremental._runner import execute, open_runner
 from incremental._stream import plan, stream
-from incremental._windows import presorted, stages, trace, windows
+from incremental._windows import PATIENCE, cull, presorted, stages, trace, windows
 
 from .conftest import Source
 
@@ -50,6 +54,139 @@ def test_what_neighbours_share_is_a_window_of_its_own(source):
     # The last block needs no source that the one before it does not need.
     assert [list(w.blocks) for w in found if w.blocks] == [*([i] for i in range(8)), [8, 9]]
     assert sum(not w.blocks for w in found) == 9
+
+
+def _of(key, *parts):
+    return (key, *parts)
+
+
+def graph_of(**tasks):
+    """A graph of tasks by the keys that each depends on; one that depends on none is a source."""
+    return {key: Task(key, _of, key, *map(TaskRef, below)) for key, below in tasks.items()}
+
+
+def windows_of(graph, blocks):
+    return windows(graph, blocks, trace(graph, blocks))
+
+
+def test_a_window_goes_on_while_blocks_share_with_any_of_it_and_need_no_new_source():
+    graph = graph_of(s=[], a=["s"], b=["a"], c=["b"], t=[], d=["t"], e=["c"], f=["d"])
+    blocks = [("a",), ("b",), ("c",), ("d",), ("e",), ("f",)]
+    found = windows_of(graph, blocks)
+    # What e needs is not in the window before it, what f needs is not in that of e.
+    assert [list(w.blocks) for w in found if w.blocks] == [[0, 1, 2], [3], [4], [5]]
+    assert [list(w.tasks) for w in found if not w.blocks] == [["s", "a", "b", "c"], ["t", "d"]]
+    assert [w.n_users for w in found] == [2, 0, 2, 0, 0, 0]
+
+
+def test_windows_of_values_in_memory_are_computed_already():
+    graph = {"a": DataNode("a", 1), "b": DataNode("b", 2), **graph_of(c=["a"], d=[])}
+    blocks = [("a",), ("b", "a"), ("c",), ("d",), ("c",)]
+    found = windows_of(graph, blocks)
+    assert {tuple(w.blocks): w.is_computed for w in found if w.blocks} == {
+        (0,): True,
+        (1,): True,
+        (2,): False,
+        (3,): False,
+        (4,): False,  # it has no task, but waits for c
+    }
+
+
+def _sources(n):
+    return {f"s{i}": [] for i in range(n)}
+
+
+@pytest.mark.parametrize(("n_sources", "n_blocks"), [(3, 3), (5, 5), (4, 9), (20, 20)])
+def test_what_is_needed_for_as_long_as_its_sources_is_computed_before_all_blocks(
+    n_sources, n_blocks
+):
+    graph = graph_of(
+        **_sources(n_blocks),
+        mean=_sources(n_sources),
+        first=["s0", "s1"],  # needed by two blocks only
+        **{f"b{i}": [f"s{i}", "mean"] + ["first"] * (i < 2) for i in range(n_blocks)},
+    )
+    traced = trace(graph, [(f"b{i}",) for i in range(n_blocks)])
+    assert traced.hoistable == {"mean"}
+
+
+def test_each_part_of_the_data_may_have_a_value_that_is_computed_before_all_blocks():
+    parts = {f"b{i}": [f"s{i}", "left" if i < 4 else "right"] for i in range(8)}
+    left, right = list(_sources(8))[:4], list(_sources(8))[4:]
+    graph = graph_of(**_sources(8), left=left, right=right, **parts)
+    assert trace(graph, [(key,) for key in parts]).hoistable == {"left", "right"}
+
+
+def test_what_neighbours_share_is_not_computed_before_all_blocks():
+    pairs = {f"p{i}": [f"s{i}", f"s{i + 1}"] for i in range(9)}
+    blocks = {f"b{i}": [f"p{i}", f"p{i + 1}"] for i in range(8)}
+    graph = graph_of(**_sources(10), **pairs, **blocks)
+    assert trace(graph, [(key,) for key in blocks]).hoistable == set()
+
+
+@pytest.mark.parametrize("name", ["reduced", "reduced by parts", "reduced twice"])
+def test_no_data_are_held_for_a_reduction(name, source):
+    blocks = make_blocks(GRAPHS[name][1](source.X))
+    with open_runner(blocks.collections) as runner:
+        found = plan(blocks, runner).windows
+    assert [list(window.blocks) for window in found] == [[i] for i in range(10)]
+    assert not any(window.inputs for window in found)
+
+
+def test_what_is_in_memory_already_is_not_handed_over():
+    tasks = graph_of(**_sources(3), shared=["s0", "table"], b0=["shared", "table"], b2=["shared"])
+    graph = {"table": DataNode("table", 1), **tasks}
+    lender, *found = windows_of(graph, [("b0",), ("s1",), ("b2", "s2")])
+    assert lender.outputs == {"shared"}
+    assert [window.inputs.keys() for window in found] == [{"shared"}, set(), {"shared"}]
+
+
+def test_only_what_one_read_gives_is_computed_again_after_a_pause():
+    n_blocks = PATIENCE + 2
+    graph = graph_of(**_sources(n_blocks), both=["s0", "s1"], sum=["both"], half=["s0"])
+    blocks = [(key,) for key in _sources(n_blocks)]
+    for i in (0, -1):
+        blocks[i] = ("sum", "half")
+    traced = trace(graph, blocks)
+    assert (traced.owned[-1], traced.borrowed[-1]) == (["s0", "half"], {"sum": 0})
+
+
+def test_what_is_read_again_is_not_taken_from_the_window_that_held_it():
+    last = 2 + PATIENCE + 1
+    blocks = [(key,) for key in _sources(last + 1)]
+    for i in (0, 2, last):
+        blocks[i] += ("shared",)
+    found = windows_of(graph_of(**_sources(last + 1), shared=[]), blocks)
+    assert {tuple(w.blocks) for w in found if w.inputs} == {(0,), (2,)}
+
+
+def test_what_many_tasks_share_is_followed_once_however_deep():
+    graph = graph_of(a0=[], b0=[])
+    for i in range(2_000):
+        graph |= graph_of(**{f"{k}{i + 1}": [f"a{i}", f"b{i}"] for k in "ab"})
+    assert cull(graph, ["a2000"]).keys() == graph.keys() - {"b2000"}
+    (owned,) = trace(graph, [("a2000", "b2000")]).owned
+    assert sorted(owned) == sorted(graph)
+    assert stages(graph, ["b2000", "a0"]) == [["a0"], ["b2000"]]
+
+
+@pytest.mark.parametrize("n_blocks", [PATIENCE, PATIENCE + 1, PATIENCE + 2, 16, 17])
+@pytest.mark.parametrize("first", [0, 3])
+def test_a_warning_says_that_half_of_the_values_are_held_for_half_of_the_blocks(n_blocks, first):
+    half = -(-n_blocks // 2)
+    for n_held, span in product((half - 1, half, half + 1), (half - 1, half, half + 1)):
+        if first + span >= n_blocks:
+            continue
+        held = {f"v{i}": ["s0", "s1"] for i in range(n_held)}
+        graph = graph_of(**_sources(n_blocks), **held)
+        blocks = [(key,) for key in _sources(n_blocks)]
+        blocks[first] += tuple(held)
+        blocks[first + span] += tuple(held)
+        if n_blocks > PATIENCE and n_held >= half and span >= half:
+            with pytest.warns(PerformanceWarning, match=f" {n_held} values .* {n_blocks} blocks"):
+                windows_of(graph, blocks)
+        else:
+            windows_of(graph, blocks)  # a warning is an error
 
 
 GRAPHS = {
@@ -203,10 +340,6 @@ def _from_cuts(cuts, n):
     return tuple(int(c) for c in np.diff([0, *stops]))
 
 
-def _of(key, *parts):
-    return (key, *parts)
-
-
 @st.composite
 def _graphs(draw):
     """Tasks in layers, blocks that may share keys, and the keys that the graph lacks."""
@@ -246,7 +379,39 @@ def test_windows_compute_what_the_graph_computes(drawn):
         values[window] = execute(window.tasks, given_, window.outputs)
         for i in window.blocks:
             assert all(values[window][key] == expected[key] for key in blocks[i])
+        assert window.inputs.keys().isdisjoint(window.tasks)
     assert users == {window: window.n_users for window in cut_}
+    owned = Counter(key for own in traced.owned for key in own)
+    tasks = Counter(key for window in cut_ for key in window.tasks)
+    assert all(tasks[key] == owned[key] for key in graph if not isinstance(graph[key], DataNode))
+
+
+@settings(max_examples=200, deadline=None)
+@given(drawn=_graphs())
+def test_a_block_owns_what_is_new_borrows_the_rest_and_reads_again_after_a_pause(drawn):
+    graph, blocks, _ = drawn
+    traced = trace(graph, blocks)
+    above = {key: task for key, task in graph.items() if not isinstance(task, DataNode)}
+    below = {key: [d for d in task.dependencies if d in above] for key, task in above.items()}
+    one_read = {}
+    for key in above:  # each layer after the one below
+        one_read[key] = len(below[key]) <= 1 and all(one_read[d] for d in below[key])
+    owner, last_use = {}, {}
+    for i, (own, borrowed) in enumerate(zip(traced.owned, traced.borrowed, strict=True)):
+        assert len(set(own)) == len(own)
+        needed = {key for key in blocks[i] if key in graph}
+        for n, key in enumerate(own):
+            needed.update(d for d in graph[key].dependencies if d in graph)
+            assert all(d in own[:n] or d in borrowed for d in needed & graph[key].dependencies)
+        assert {*own, *borrowed} == needed and borrowed.keys().isdisjoint(own)
+        for key in needed & above.keys():
+            again = one_read[key] and i - last_use.get(key, i) > PATIENCE
+            if key not in owner or again:
+                assert key in own
+                owner[key] = i
+            assert borrowed.get(key, i) == owner[key]
+            last_use[key] = i
+        assert traced.opens_source[i] == any(not below[key] for key in own if key in above)
 
 
 @settings(max_examples=200, deadline=None)
@@ -265,8 +430,39 @@ def test_a_presorted_task_does_the_same(drawn):
                 stack.extend(graph[k].dependencies)
         fused = Task.fuse(*part.values())
         again = presorted(fused)
+        assert not isinstance(again, Task) or not again.has_subgraph()
         assert (again.key, again.dependencies) == (fused.key, fused.dependencies)
         assert again({k: k for k in missing}) == expected[key]
+
+
+def test_a_presorted_task_holds_no_value_after_its_last_use():
+    alive = weakref.WeakSet()
+
+    class Value:
+        def __init__(self, *below):
+            self.n_alive = len(alive)
+            alive.add(self)
+
+    tasks = graph_of(a=["x"], b=["a", "x"], c=["b"], d=["c", "a"], e=["d"], f=["e"])
+    tasks = {key: Task(key, Value, *map(TaskRef, t.dependencies)) for key, t in tasks.items()}
+    inner = Task.fuse(*(tasks[key] for key in "abcd"))
+    outer = Task.fuse(inner, tasks["e"], tasks["f"])
+    x = Value()
+    assert presorted(inner)({"x": x}).n_alive == 3  # x, a and c
+    assert presorted(outer)({"x": x}).n_alive == 2  # x and e
+
+
+def test_a_fused_task_that_another_dask_makes_is_left_as_it_is():
+    run = Task.fuse(Task("a", int), Task("b", str, TaskRef("a"))).func
+    inner = {"a": Task("a", int), "b": Task("b", str, TaskRef("a"))}
+    for args in (
+        (inner, "b", ("c", "d"), TaskRef("c")),  # more names than values
+        (inner, "b", ("c",), TaskRef("c"), TaskRef("d")),  # fewer
+        (inner, "c", ("c",), TaskRef("c")),  # a result that is none of its tasks
+        (["a", "b"], "b", ()),
+    ):
+        task = Task("t", run, *args)
+        assert presorted(task) is task
 
 
 @settings(max_examples=100, deadline=None)
