@@ -124,7 +124,16 @@ def test_dask_dataframes_and_series_are_frames():
 def test_a_parameter_with_a_value_for_each_row_is_per_row(X):
     per_row = np.ones(20), [1] * 20, pd.Series(range(20)), da.ones(7), loaders(), db.range(3, 1)
     assert all(is_per_row(value, X) for value in per_row)
-    for value in (np.ones(19), [1], 20, None, "x" * 20, b"x" * 20, dict.fromkeys(range(20))):
+    for value in (
+        np.ones(19),
+        np.ones(21),
+        [1],
+        20,
+        None,
+        "x" * 20,
+        b"x" * 20,
+        dict.fromkeys(range(20)),
+    ):
         assert not is_per_row(value, X)
 
 
@@ -169,6 +178,13 @@ def test_whatever_has_known_rows_is_cut_where_X_is(data):
     assert blocks.lengths == X_lengths
     assert list(blocks.numbers) == list(range(len(X_lengths)))
     assert_cut(blocks, X_lengths, 3)
+
+
+def test_any_number_of_rows_and_of_blocks_may_be_the_same():
+    values = np.arange(300)
+    assert len(make_blocks(list(values), da.from_array(values, chunks=299))) == 1
+    assert len(make_blocks(loaders([1] * 20) * 15, loaders([1] * 20) * 15)) == 300
+    assert is_per_row(list(values), da.from_array(values))
 
 
 @pytest.mark.parametrize("y", [*UNKNOWN, *KNOWN])
@@ -227,12 +243,16 @@ def test_rows_that_differ_in_number_are_refused():
         for y in (array([6, 13, 1])[1:], rows([19, 1])[1:], VALUES[1:], VALUES[1:].tolist()):
             with pytest.raises(ValueError, match="X has 20 rows, y has 19"):
                 make_blocks(X, y)
+            with pytest.raises(ValueError, match="X has 19 rows, y has 20"):
+                make_blocks(y, X)
 
 
 def test_blocks_that_differ_in_number_are_refused_where_rows_are_not_known():
     for X, y in ((frame([6, 14]), frame([6, 7, 7])), (array([6, 14]), loaders([6, 7, 7]))):
         with pytest.raises(ValueError, match="Got 2 blocks in X and 3 in weight"):
             make_blocks(X, rows={"weight": y})
+        with pytest.raises(ValueError, match="Got 3 blocks in X and 2 in weight"):
+            make_blocks(y, rows={"weight": X})
     with pytest.raises(ValueError, match="Got 1 blocks in X and 2 in y"):
         make_blocks(VALUES, frame())
     with pytest.raises(ValueError, match="the numbers of rows in the 2 blocks of X are not known"):
@@ -306,6 +326,12 @@ def test_one_graph_of_task_specifications_computes_each_block(X, y):
     blocks = make_blocks(LAZY[X](), LAZY[y](), {"weight": LAZY[X](), "other": LAZY[y]()})
     assert all(isinstance(task, GraphNode) for task in blocks.graph.values())
     assert_cut(blocks, [6, 14], 4)
+
+
+def test_what_is_cut_where_X_is_already_stays_as_it_is():
+    X, y = rows(), rows()
+    keys = [(a.key, b.key) for a, b in zip(X.blocks, y.blocks, strict=True)]
+    assert make_blocks(X, y).keys == keys
 
 
 def test_tuples_of_older_layers_become_task_specifications():
