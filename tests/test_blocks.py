@@ -72,6 +72,7 @@ IN_MEMORY = {
     "list": VALUES.tolist,
     "csr": lambda: sp.csr_matrix(VALUES),
     "coo": lambda: sp.coo_matrix(VALUES),
+    "bsr": lambda: sp.bsr_matrix(VALUES),
 }
 
 
@@ -310,6 +311,12 @@ class Sliceable(ArrayLike):
         return VALUES[which].tolist()
 
 
+def test_lists_are_rows_whatever_is_in_them():
+    blocks = make_blocks([[1], [2, 3], []])
+    assert dask.get(blocks.graph, blocks.keys[0][0]) == [[1], [2, 3], []]
+    assert_cut(make_blocks(tuple(loaders()), tuple(loaders())), [6, 14], 2)
+
+
 def test_what_can_be_cut_is_not_converted_before():
     blocks = make_blocks(array(), ArrayLike(), {"weight": Sliceable()})
     assert_cut(blocks, [6, 14], 3)
@@ -334,9 +341,19 @@ def test_what_is_cut_where_X_is_already_stays_as_it_is():
     assert make_blocks(X, y).keys == keys
 
 
-def test_tuples_of_older_layers_become_task_specifications():
+@pytest.mark.parametrize("fuse", [None, False])
+def test_tuples_of_older_layers_become_task_specifications(fuse):
     graph = {("old", 0, 0): (operator.getitem, VALUES, slice(6)), ("old", 1, 0): VALUES[6:]}
     X = da.Array(graph, "old", chunks=((6, 14), (3,)), dtype=float)
+    with dask.config.set({"optimization.fuse.active": fuse}):
+        blocks = make_blocks(X, loaders())
+    assert all(isinstance(task, GraphNode) for task in blocks.graph.values())
+    assert_cut(blocks, [6, 14], 2)
+
+
+def test_tuples_in_the_graph_of_a_frame_become_task_specifications():
+    graph = {("old", 0): (operator.getitem, FRAME, slice(6)), ("old", 1): FRAME[6:]}
+    X = dd.from_graph(graph, FRAME[:0], (None,) * 3, list(graph), "old")
     blocks = make_blocks(X)
     assert all(isinstance(task, GraphNode) for task in blocks.graph.values())
     assert_cut(blocks, [6, 14], 1)
@@ -480,8 +497,25 @@ def test_indexable_counts_all_in_one_pass():
     assert sorted(reads) == [0, 1]
     for kept, given_ in zip(indexable(VALUES, found[0]), (VALUES, found[0]), strict=True):
         assert kept is given_
+    wide = array().rechunk({1: 1})
+    assert indexable(wide) is wide
+    assert indexable() == []
     with pytest.raises(TypeError, match=r"data\[1\] must be a dask collection"):
         indexable(array(), "text")
+
+
+def test_indexable_reads_no_column_of_parquet_to_count_rows(tmp_path):
+    for i, part in enumerate((FRAME[:6], FRAME[6:].reset_index(drop=True))):
+        part.to_parquet(tmp_path / f"{i}.parquet")
+    X = dd.read_parquet(tmp_path)
+    for path in tmp_path.iterdir():  # all but the description at the end of the file
+        content = path.read_bytes()
+        footer = 8 + int.from_bytes(content[-8:-4], "little")
+        path.write_bytes(content[:4] + bytes(len(content) - 4 - footer) + content[-footer:])
+    with dask.config.set(scheduler="synchronous"):
+        assert indexable(X).lengths == [6, 14]
+        with pytest.raises(OSError):
+            X.compute()
 
 
 @pytest.mark.parametrize("dtype", ["f4", "i8", "U3"])
