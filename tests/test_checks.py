@@ -56,6 +56,7 @@ class OneOrTwo(StandardScaler):
     [
         (StandardScaler(), da.ones((4, 1))),
         (StandardScaler(), da.ones((4, 1, 1))),
+        (StandardScaler(), da.ones(4).sum()),  # no row at all is refused elsewhere
         (StandardScaler(), LAZY_FRAME),
         (StandardScaler(), np.ones(4)),  # is left to the estimator
         (StandardScaler(), db.range(4, 1)),
@@ -120,8 +121,18 @@ def test_names_of_parameters_are_those_of_partial_fit():
 @pytest.mark.parametrize("name", ["sample_weight", "sgdclassifier__sample_weight"])
 def test_weights_without_a_value_for_each_row_are_refused(name):
     X = da.ones((4, 2))
-    others = {"alpha": [1, 2], "sample_weight": np.ones(4), "a__sample_weight": 1.0}
-    for weight, got in ((np.ones(3), "3"), ([1, 2], "2"), (np.array(5), r"array\(5\)")):
+    others = {
+        "alpha": [1, 2],
+        "weights": [1, 2],
+        "sample_weight": np.ones(4),
+        "a__sample_weight": 1.0,
+    }
+    for weight, got in (
+        (np.ones(3), "3"),
+        ([1, 2], "2"),
+        (np.array(5), r"array\(5\)"),
+        (np.ones((3, 2)), "3"),
+    ):
         for before in ({"alpha": [1, 2]}, {"b__sample_weight": None}, {"a__sample_weight": 1.0}):
             with pytest.raises(
                 ValueError, match=f"^{name} must.*each of the 4 rows.* Got {got} in"
@@ -221,6 +232,12 @@ def test_a_lazy_X_must_have_the_columns_that_were_learned():
         message = rf"X has {X.shape[1]} features, but SGDRegressor is expecting 2 features as"
         with pytest.raises(ValueError, match=message):
             check_columns(named, X)
+
+
+def test_any_number_of_columns_may_be_the_same():
+    wide = np.ones((2, 300))
+    check_columns(SGDRegressor().fit(wide, [0, 1]), da.from_array(wide))
+    check_same_columns(wide, da.from_array(wide))
 
 
 def test_columns_that_are_not_known_are_left_to_the_estimator():
