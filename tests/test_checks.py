@@ -1,5 +1,7 @@
 """What shapes, columns and names tell is refused before any block is read."""
 
+import functools
+
 import dask
 import dask.array as da
 import dask.bag as db
@@ -168,6 +170,10 @@ def test_parameters_that_a_method_lacks_are_refused_with_those_that_it_has():
         check_keywords(Learner.partial_fit, ["alpha", "gamma"])
     with pytest.raises(TypeError, match="^Learner.fit has no parameter 'alpha'; it takes no other"):
         check_keywords(Learner().fit, ["alpha"])
+
+    unnamed = functools.partial(Learner().fit, y=None)
+    with pytest.raises(TypeError, match=r"^functools.partial\(.*\) has no parameter 'alpha'"):
+        check_keywords(unnamed, ["alpha"])
 
     def local(X): ...
 
