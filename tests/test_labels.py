@@ -196,6 +196,8 @@ def test_a_label_of_nan_is_refused_in_the_rows_that_have_it():
         for ask in (Ask(), Ask(counts=True)):
             with pytest.raises(ValueError, match="y contains NaN, in rows 1, 3. Drop these rows"):
                 find(ask, y)
+    with pytest.raises(ValueError, match="y contains NaN, in row 0. Drop"):
+        find(Ask(), [np.nan])
     with pytest.raises(ValueError, match="y contains NaN, in row 1. Drop"):
         find(Ask(), [[0.0, 1.0], [1.0, np.nan]])
     for y in (np.array([]), np.array([], dtype=int), np.array([], dtype="U1")):
