@@ -217,7 +217,7 @@ def make_blocks(X: Any, y: Any = None, rows: dict[str, Any] | None = None) -> Bl
     given = {"X": X, "y": y, **(rows or {})}
     columns = [_column(name, data) for name, data in given.items() if data is not None]
     first = columns[0]
-    if first.n_blocks == 0 or first.n_rows == 0:
+    if first.n_rows == 0:
         raise ValueError(
             f"Found array with 0 sample(s) in X ({first.n_blocks} blocks) while a minimum of 1 "
             "is required."
@@ -310,7 +310,7 @@ def _merge(columns: list[_Column]) -> tuple[dict[Key, GraphNode], list[list[Key]
         data = column.data
         if i in expressions:
             continue
-        if isinstance(data, _Slices) or not is_lazy(data):
+        if not is_lazy(data):
             parts = data if isinstance(data, _Slices) else [data]
             # A name of its own: on a cluster, others compute at the same time.
             name = f"{column.name}-in-memory-{uuid.uuid4().hex}"
@@ -323,8 +323,7 @@ def _merge(columns: list[_Column]) -> tuple[dict[Key, GraphNode], list[list[Key]
             keys[i] = list(flatten(data.__dask_keys__()))
             layered.append(data.__dask_graph__())
     if layered:
-        wanted = [k for i, part in enumerate(keys) if i not in expressions for k in part]
-        wanted = [k for k in wanted if k not in graph]
+        wanted = [k for part in keys for k in part if k not in graph]
         merged = HighLevelGraph.merge(*layered)
         # One optimiser for arrays, bags and delayed values, so that what they share stays shared.
         graph.update(_flat(da.Array.__dask_optimize__(merged, wanted)))

@@ -167,7 +167,7 @@ def columns_of(X: Any) -> tuple[int | None, list[str] | None]:
     >>> columns_of(da.ones((4, 2)))
     (2, None)
     """
-    if isinstance(X, (list, tuple, Delayed)):  # a Delayed has every attribute
+    if isinstance(X, Delayed):  # which has every attribute
         return None, None
     if hasattr(X, "columns"):
         columns = list(X.columns)

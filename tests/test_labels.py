@@ -1,5 +1,6 @@
-"""Labels and their weights are found in one pass over y."""
+"""Labels and their weights are found in one pass over y, and compared to classes."""
 
+import datetime
 import pickle
 import re
 
@@ -9,16 +10,39 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import Perceptron, SGDClassifier, SGDRegressor
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
-from incremental import Incremental
+from incremental import BlockError, Incremental
+from incremental._labels import (
+    Ask,
+    Found,
+    accepts,
+    are_same,
+    balanced,
+    balanced_weights,
+    check_classes,
+    check_kinds,
+    check_labels,
+    find,
+    find_in_block,
+    is_multilabel,
+    merge,
+    name_rows,
+    needs_classes,
+)
 
 from .conftest import in_blocks, loop, same_state
 
@@ -150,3 +174,306 @@ def test_classes_stay_where_the_model_does_not_tell_them(source):
         assert pickle.dumps(model.estimator_) == pickle.dumps(expected)
         with pytest.raises(ValueError, match=re.escape(f"model has learned, {got}. Got {more}")):
             model.partial_fit(source.X, target, classes=more)
+
+
+# Which estimators need labels, and which
+
+
+class Classified(SGDClassifier):
+    def partial_fit(self, X, y, sample_weight=None):
+        return self
+
+
+def test_classes_are_needed_where_partial_fit_takes_them_here_or_inside():
+    assert needs_classes(SGDClassifier()) and needs_classes(MultinomialNB())
+    assert needs_classes(SelectFromModel(SGDClassifier()))
+    for other in (
+        SGDRegressor(),
+        Classified(),
+        SelectFromModel(SGDRegressor()),
+        SelectFromModel(Classified()),
+    ):
+        assert not needs_classes(other)
+    assert not accepts(3, "classes")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "expected"),
+    [
+        (MLPClassifier(), True),
+        (RandomForestClassifier(), False),  # each column is an output
+        (SGDClassifier(), False),
+        (SGDRegressor(), False),
+        (StandardScaler(), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_columns_are_labels_for_classifiers_of_one_multilabel_output(estimator, expected):
+    assert is_multilabel(estimator) is expected
+
+
+def test_parameters_of_balanced_classes_are_found_inside_too():
+    weighted = SGDClassifier(class_weight="balanced")
+    assert balanced(SelectFromModel(weighted)) == ["estimator__class_weight"]
+    assert balanced(weighted) == ["class_weight"]
+    for class_weight in (None, {0: 1, 1: 2}, {"balanced": 1}):
+        assert balanced(SGDClassifier(class_weight=class_weight)) == []
+    assert balanced(SGDClassifier(penalty="balanced")) == []
+
+
+# Labels of a block
+
+
+@pytest.mark.parametrize("make", [list, np.array, lambda y: np.array(y)[:, None], pd.Series])
+def test_labels_of_a_block_are_sorted_and_counted(make):
+    y = [2, 0, 2, 1, 2]
+    found = find(Ask(counts=True), make(y))
+    assert found.labels.tolist() == [0, 1, 2] and found.counts == {0: 1, 1: 1, 2: 3}
+    assert find_in_block(Ask(), 7, make(y)).counts is None
+    assert find(Ask(multilabel=True), make(y)).labels.tolist() == [0, 1, 2]
+
+
+def test_labels_of_several_outputs_are_found_for_each():
+    y = [[2, 5], [0, 5], [2, 4]]
+    for ask in (Ask(), Ask(counts=True)):
+        found = find(ask, y)
+        assert [labels.tolist() for labels in found.labels] == [[0, 2], [4, 5]]
+        assert found.counts is None
+    assert find(Ask(multilabel=True), sp.csr_matrix(y)).labels.tolist() == [0, 1]
+
+
+def test_a_label_of_nan_is_refused_in_the_rows_that_have_it():
+    for y in ([0.0, np.nan, 1.0, np.nan], [[0.0], [np.nan], [1.0], [np.nan]]):
+        for ask in (Ask(), Ask(counts=True)):
+            with pytest.raises(ValueError, match="y contains NaN, in rows 1, 3. Drop these rows"):
+                find(ask, y)
+    with pytest.raises(ValueError, match="y contains NaN, in row 0. Drop"):
+        find(Ask(), [np.nan])
+    with pytest.raises(ValueError, match="y contains NaN, in row 1. Drop"):
+        find(Ask(), [[0.0, 1.0], [1.0, np.nan]])
+    for y in (np.array([]), np.array([], dtype=int), np.array([], dtype="U1")):
+        assert find(Ask(counts=True), y)[1] == {}
+    assert find(Ask(), [0.5, np.inf]).labels.tolist() == [0.5, np.inf]
+
+
+def test_at_most_five_rows_are_named():
+    assert name_rows([2, 4]) == "rows 2, 4"
+    assert name_rows(range(5)) == "rows 0, 1, 2, 3, 4"
+    assert name_rows(range(6)) == "rows 0, 1, 2, 3, 4, ..."
+
+
+@pytest.mark.parametrize("make", [list, tuple, lambda y: np.array(y, dtype=object)])
+def test_labels_of_one_kind_are_numbers_text_or_another(make):
+    when = datetime.date(2013, 1, 1), datetime.date(2013, 1, 2)
+    for y in ([0, 1.5, True, np.bool_(True), np.int8(3)], ["a", b"b", np.str_("c")], when, []):
+        check_kinds(make(y), "y")
+    for y, got in (
+        ([1, "a", 2, "b"], r"1 \(int\) and 'a' \(str\)"),
+        (["a", 1.5], r"'a' \(str\) and 1.5 \(float\)"),
+        ([None, *when, 3], r"None \(NoneType\) and datetime.*\(date\) and 3 \(int\)"),
+        ([True, "a"], r"True \(bool\) and 'a' \(str\)"),
+    ):
+        with pytest.raises(ValueError, match=f"^y must have labels of one kind. Got {got} instead"):
+            check_kinds(make(y), "y")
+
+
+def test_labels_whose_dtype_is_of_one_kind_are_not_looked_at():
+    check_kinds(np.array(["a", "1"]), "y")
+    check_kinds(sp.csr_matrix([[0, 1]]), "y")
+    check_kinds(3, "y")
+    mixed = np.array([[0], ["a"]], dtype=object)
+    with pytest.raises(ValueError, match=r"Got 0 \(int\) and 'a' \(str\)"):
+        check_kinds(mixed, "y")
+
+
+# Labels of all blocks
+
+
+def found(labels, counts=None):
+    return Found(np.array(labels), counts)
+
+
+def test_labels_and_counts_of_blocks_are_merged():
+    parts = [
+        found([1, 3], {1: 2, 3: 1}),
+        found(np.array([], dtype=int), {}),
+        found([0, 1], {0: 1, 1: 5}),
+    ]
+    merged = merge(parts)
+    assert merged.labels.tolist() == [0, 1, 3] and merged.counts == {0: 1, 1: 7, 3: 1}
+    assert merge([Found(part.labels) for part in parts]).counts is None
+    assert merge([found([], {})]).labels.tolist() == []
+    outputs = [Found([np.array([1]), np.array([5])]), Found([np.array([0, 1]), np.array([2])])]
+    assert [labels.tolist() for labels in merge(outputs).labels] == [[0, 1], [2, 5]]
+
+
+def test_blocks_of_another_kind_of_labels_are_named():
+    numbers, text = found([0.5, 1.5]), found(["a", "b"])
+    dates = Found(np.array([datetime.date(2013, 1, 1)], dtype=object))
+    for parts, got in (
+        ([numbers, numbers, text, text], "0.5 in block 0 and 'a' in block 2"),
+        ([found([]), text, numbers], "'a' in block 1 and 0.5 in block 2"),
+        ([text, dates, numbers], r"'a' in block 0 and datetime.*in block 1 and 0.5 in block 2"),
+    ):
+        with pytest.raises(ValueError, match=f"^y must have labels of one kind. Got {got} instead"):
+            merge(parts)
+    assert merge([found([True]), found([1.5])]).labels.tolist() == [1.0, 1.5]
+
+
+def test_weights_of_classes_are_those_of_scikit_learn():
+    y = np.array([3, 1, 1, 1, 2, 2])
+    counts = {3: 1, 1: 3, 2: 2, 9: 4}  # 9 is not among the classes
+    assert balanced_weights(counts, [1, 2, 3]) == weights_of(y, [1, 2, 3])
+    with pytest.raises(ValueError, match=r"Got none of \[4, 5\]; pass class_weight"):
+        balanced_weights({1: 1, 4: 0}, [1, 4, 5])
+
+
+# Classes that were given
+
+
+def test_classes_are_the_same_in_any_order():
+    assert are_same(["b", "a"], np.array(["a", "b"]))
+    assert are_same([[1, 0], ["b", "a"]], [np.array([0, 1]), ["a", "b"]])
+    assert are_same([], [])
+    assert not are_same([0, 1], [0, 2])
+    assert not are_same([0, 1], [0, 1, 2])
+    assert not are_same([[0], [1]], [[0]])
+    assert not are_same([[0], [1]], [[0], [2]])
+    assert not are_same([[0, 1], [1]], [[0, 2], [1]])
+
+
+@pytest.mark.parametrize(
+    ("classes", "y"),
+    [
+        ([0, 1], np.zeros(3)),
+        ((1, 0), None),
+        (["a", "b"], np.array(["a", "c"])),
+        ([b"a", b"b"], np.array(["a", "c"])),
+        ([0, 1], np.array([0, 1], dtype=object)),
+        (["a", "b"], pd.Series(["a", "b"], dtype="category")),
+        (["a", "b"], pd.Series(["a", "b"], dtype="string")),
+        (["a", "b"], da.from_array(np.array(["a", "b"]))),
+        ([True, False], np.array([0, 1])),
+        ([0, 1], [0, 1]),
+        (np.array(["a", 5], dtype=object)[:1], np.array([0, 1])),
+        (["a", "b"], np.array([0, 1], dtype="M8[s]")),
+        (np.array([[0], [1]])[:, 0], np.zeros((3, 1))),
+        ([0], np.zeros(3)),
+    ],
+)
+def test_classes_keep_their_order(classes, y):
+    checked = check_classes(classes, y)
+    assert isinstance(checked, np.ndarray) and checked.tolist() == list(classes)
+
+
+def test_classes_of_several_outputs_are_one_list_for_each():
+    y = np.zeros((3, 2))
+    for given_ in ([[0, 1], [2, 3, 4]], ([0, 1], (2, 3, 4)), [np.array([0, 1]), [2, 3, 4]]):
+        for of in (y, None, y.tolist()):
+            checked = check_classes(given_, of)
+            assert type(checked) is list
+            assert [labels.tolist() for labels in checked] == [[0, 1], [2, 3, 4]]
+    assert check_classes([[0, 1]], np.zeros(3))[0].tolist() == [0, 1]
+    for of, n in ((np.zeros(3), 1), (np.zeros((3, 1)), 1), (np.zeros((3, 3)), 3)):
+        with pytest.raises(ValueError, match=f"Got 2 lists for {n} outputs instead"):
+            check_classes([[0, 1], [2, 3]], of)
+    with pytest.raises(ValueError, match="classes must name each label once"):
+        check_classes([[0, 1], [2, 2]], y)
+
+
+@pytest.mark.parametrize(
+    ("classes", "y", "message"),
+    [
+        ([], None, r"at least one label. Got \[\] instead"),
+        (3, None, "at least one label. Got 3 instead"),
+        (np.ones((2, 2)), None, "at least one label"),
+        ([2, 1, 2, 1, 0], None, r"once. Got \[1, 2\] more than once"),
+        ([0, "a"], None, r"classes must have labels of one kind. Got 0 \(int\)"),
+        (["a", "b"], np.zeros(3), "Got classes of dtype <U1 and y of dtype float64"),
+        ([0, 1], np.array(["a"]), "Got classes of dtype int64 and y of dtype <U1"),
+        ([b"a"], da.ones(3, dtype=bool), "Got classes of dtype .S1 and y of dtype bool"),
+        ([0.5, 1], np.array([b"a"]), "Got classes of dtype float64 and y of dtype .S1"),
+        (["a"], np.zeros(3, "u1"), "of the kind of y. Got classes of dtype <U1 and y of dtype uin"),
+    ],
+)
+def test_classes_that_cannot_be_are_refused(classes, y, message):
+    with pytest.raises(ValueError, match=message):
+        check_classes(classes, y)
+
+
+# Labels against classes
+
+
+LABELS = st.sampled_from(
+    [[0, 1], [0, 1, 2], [5], [-1, 1], [3, 0, 7, 1], ["a", "b"], ["c", "a", "b"], [0.5, 2.0, 1.5]]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(classes=LABELS, data=st.data())
+def test_exactly_the_labels_that_are_not_in_classes_are_refused(classes, data):
+    others = ["", "aa", "z"] if isinstance(classes[0], str) else [-7, 4, 99]
+    y = data.draw(st.lists(st.sampled_from([*classes, *others]), max_size=8))
+    y = np.array(y, dtype=np.array([*classes, *others]).dtype)
+    if data.draw(st.booleans()):
+        y = y[:, None]
+    rows = [i for i, label in enumerate(y.ravel().tolist()) if label not in classes]
+    number = data.draw(st.sampled_from([None, 0, 4]))
+    if not rows:
+        check_labels(y, classes, number)
+        return
+    with pytest.raises(ValueError if number is None else BlockError) as caught:
+        check_labels(y, classes, number)
+    unknown = sorted({y.ravel()[i].item() for i in rows}, key=str)
+    where = "" if number is None else f" of block {number}"
+    assert str(caught.value) == (
+        f"y must contain only labels of classes={sorted(classes)}. Got {unknown} in "
+        f"{name_rows(rows)}{where}. Add them to classes, or clean y."
+    )
+    assert getattr(caught.value, "block", None) == number
+
+
+def test_labels_of_several_outputs_are_those_of_each():
+    y = np.array([[0, 5], [1, 6]])
+    check_labels(None, [0, 1])
+    check_labels(y, [[0, 1], [5, 6]])
+    check_labels(y, np.array([0, 1]))  # columns are labels themselves
+    check_labels([[0, 5], [1, 6]], [[0, 1], [6, 5]])
+    check_labels(sp.csr_matrix(y), np.array([0, 1]))
+    for classes, row in (([[0, 1], [5, 7]], 1), ([[1, 2], [5, 6]], 0)):
+        with pytest.raises(ValueError, match=f"in row {row}. Add"):
+            check_labels(y, classes)
+
+
+def test_labels_of_a_shuffled_block_are_in_the_rows_of_the_data():
+    y = np.array([0, 7, 1, 8, 8])
+    order = np.array([4, 3, 2, 1, 0])
+    calls = []
+
+    def shuffled(number, n):
+        calls.append((number, n))
+        return order
+
+    with pytest.raises(BlockError, match=r"Got \[7, 8\] in rows 0, 1, 3 of block 2"):
+        check_labels(y, [0, 1], 2, shuffled)
+    outputs = np.stack([y % 2, y], axis=1)
+    with pytest.raises(BlockError, match=r"Got \[7, 8\] in rows 0, 1, 3 of block 2"):
+        check_labels(outputs, [[0, 1], [0, 1]], 2, shuffled)
+    assert calls == [(2, 5)] * 2
+
+
+def test_at_most_ten_labels_are_named_each_once():
+    with pytest.raises(ValueError, match=r"Got \[1, 10, 11, 2, 3, 4, 5, 6, 7, 8\] in rows 0, 1, 2"):
+        check_labels(np.tile(np.arange(1, 12), 2), [0])
+    with pytest.raises(ValueError, match=r"Got \[nan\] in rows 1, 2. Add"):
+        check_labels(np.array([0, np.nan, np.nan]), [0, 1])
+
+
+def test_labels_that_cannot_be_compared_are_told_apart():
+    for classes in ([0, 1], [0, 1, 2], ["a", "b"], ["a", "b", "c"]):
+        y = np.array([0, "a", None], dtype=object)
+        with pytest.raises(ValueError, match=r"Got \[.*None.*\] in rows (0|1), 2"):
+            check_labels(y, classes)
+        with pytest.raises(ValueError, match=r"in rows 0, 1. Add"):
+            other = np.array(["x", "y"]) if classes[0] == 0 else np.array([5, 6])
+            check_labels(other, classes)
