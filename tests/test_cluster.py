@@ -834,10 +834,12 @@ def test_workers_that_take_no_data_for_a_while_are_waited_for():
 
 def test_a_client_that_is_closed_ends_the_fit_with_an_error(log):
     X, blocks = numbered(40)
-    with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
-    ) as cluster:
-        client = distributed.Client(cluster)
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
 
         def close():
             log.wait_for(10)
@@ -1041,9 +1043,8 @@ def test_values_that_are_lost_before_they_are_gathered_are_asked_for_again(threa
     X, _ = classification(n_blocks=3)
     with threads_as_workers.as_current(), open_runner([X]) as runner:
         feed = _cluster._Gathering(
-            threads_as_workers, plan(make_blocks(X), runner), limit=3, start=0, stop=3
+            threads_as_workers, plan(make_blocks(X), runner), limit=lambda n: 3, start=0, stop=3
         )
-        feed.open()
         while feed.n_done < 3:
             feed.process()
         threads_as_workers.cancel(list(feed.futures.values()))
