@@ -26,6 +26,7 @@ from incremental import (
     _pipeline,
     _scoring,
     _training,
+    _transformers,
     _validation,
 )
 from incremental._callbacks import Task
@@ -372,7 +373,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _new_model(self):
         """Return a seeded model, and the seed of the orders that it will see."""
-        model = _pipeline.keep_blocks(clone(self.estimator))
+        model = _transformers.keep_blocks(clone(self.estimator))
         random_state = check_random_state(self.random_state)
         seed, *_ = random_state.randint(np.iinfo(np.int32).max, size=1).tolist()
         if self.random_state is not None:

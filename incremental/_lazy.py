@@ -17,8 +17,8 @@ from sklearn import config_context, get_config
 
 from incremental._batches import _num_samples
 from incremental._blocks import is_frame, is_lazy, meta_of, n_rows, parts_of
-from incremental._pipeline import keep_blocks
 from incremental._rows import Rows
+from incremental._transformers import keep_blocks
 
 
 def call(

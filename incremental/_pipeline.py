@@ -8,7 +8,7 @@ so that there are as many passes as steps with ``partial_fit`` come one after th
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,19 +16,14 @@ import numpy as np
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer
-from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.frozen import FrozenEstimator
-from sklearn.impute import MissingIndicator, SimpleImputer
-from sklearn.kernel_approximation import PolynomialCountSketch, RBFSampler, SkewedChi2Sampler
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     OneHotEncoder,
     OrdinalEncoder,
-    PolynomialFeatures,
-    SplineTransformer,
 )
-from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
 
 # Private: selects columns as a ColumnTransformer does.
 from sklearn.utils import _safe_indexing, get_tags
@@ -39,6 +34,16 @@ from incremental._labels import needs_classes
 from incremental._runner import Runner
 from incremental._stream import Plan, stream
 from incremental._training import Learner, check_block, last_step
+from incremental._transformers import (
+    LAYOUT,
+    LINEAR,
+    OTHERWISE,
+    REFUSED,
+    counts_nothing,
+    is_stateless,
+    keep_blocks,
+    learns,
+)
 from incremental.exceptions import BlockError, describe
 
 #: Rows of the first block that steps are fitted on which look at the layout only.
@@ -50,160 +55,9 @@ NO_ROWS = (
 )
 
 
-def _categories_are_fixed(encoder: Any) -> bool:
-    return not isinstance(encoder.categories, str) and _counts_nothing(encoder)
-
-
-def _counts_nothing(encoder: Any) -> bool:
-    return encoder.min_frequency is None and encoder.max_categories is None
-
-
-CATEGORIES = (
-    "with ``categories=[...]``, or on columns of a categorical dtype; without ``min_frequency`` "
-    "and ``max_categories``"
-)
-
-#: Transformers whose ``fit`` learns nothing but the layout of X (columns and dtypes): the
-#: condition, as a function of the transformer and in words.  They are fitted on the first rows.
-LAYOUT: dict[type, tuple[Callable[[Any], bool], str]] = {
-    CountVectorizer: (lambda t: t.vocabulary is not None, "with ``vocabulary=[...]``"),
-    FrozenEstimator: (lambda t: True, "fitted before"),
-    GaussianRandomProjection: (lambda t: t.n_components != "auto", "with ``n_components=...``"),
-    MissingIndicator: (lambda t: t.features == "all", 'with ``features="all"``'),
-    OneHotEncoder: (_categories_are_fixed, CATEGORIES),
-    OrdinalEncoder: (_categories_are_fixed, CATEGORIES),
-    PolynomialCountSketch: (lambda t: True, ""),
-    PolynomialFeatures: (lambda t: True, ""),
-    RBFSampler: (lambda t: t.gamma != "scale", "with ``gamma`` a number"),
-    SimpleImputer: (
-        lambda t: t.strategy == "constant" and not t.add_indicator,
-        'with ``strategy="constant"``, without ``add_indicator``',
-    ),
-    SkewedChi2Sampler: (lambda t: True, ""),
-    SparseRandomProjection: (lambda t: t.n_components != "auto", "with ``n_components=...``"),
-    SplineTransformer: (lambda t: not isinstance(t.knots, str), "with ``knots=[[...], ...]``"),
-}
-
-
-class Refusal(NamedTuple):
-    """Why steps cannot be trained block by block, and what can stand in their place."""
-
-    why: str
-    instead: str
-    names: tuple[str, ...]
-
-
-_LINEAR = "SGDClassifier or SGDRegressor"
-
-#: By the names of classes; for others the error says less.
-REFUSED = [
-    Refusal(
-        "decomposes all rows at once",
-        "IncrementalPCA",
-        (
-            *("CCA", "FactorAnalysis", "FastICA", "LinearDiscriminantAnalysis"),
-            *("NeighborhoodComponentsAnalysis", "PCA", "PLSCanonical", "PLSRegression", "PLSSVD"),
-            "TruncatedSVD",
-        ),
-    ),
-    Refusal("decomposes all rows at once", "MiniBatchNMF", ("NMF",)),
-    Refusal(
-        "decomposes all rows at once",
-        "MiniBatchDictionaryLearning",
-        ("DictionaryLearning", "MiniBatchSparsePCA", "SparsePCA"),
-    ),
-    Refusal(
-        "compares rows with all others",
-        "RBFSampler(gamma=...) before IncrementalPCA",
-        ("Isomap", "KernelCenterer", "KernelPCA", "LocallyLinearEmbedding", "Nystroem", "TSNE"),
-    ),
-    Refusal(
-        "compares rows with all others",
-        'SimpleImputer(strategy="constant")',
-        ("IterativeImputer", "KNNImputer"),
-    ),
-    Refusal(
-        "compares rows with all others",
-        "MiniBatchKMeans",
-        ("BisectingKMeans", "KMeans", "KNeighborsTransformer", "RadiusNeighborsTransformer"),
-    ),
-    Refusal(
-        "compares columns over all rows",
-        "IncrementalPCA or GaussianRandomProjection(n_components=...)",
-        ("FeatureAgglomeration",),
-    ),
-    Refusal(
-        "needs the quantiles of all rows",
-        "StandardScaler or MinMaxScaler",
-        ("QuantileTransformer", "RobustScaler"),
-    ),
-    Refusal(
-        "needs the quantiles of all rows", "SplineTransformer(knots=[...])", ("KBinsDiscretizer",)
-    ),
-    Refusal(
-        "maximises a likelihood over all rows",
-        "FunctionTransformer(np.log1p) or StandardScaler",
-        ("PowerTransformer",),
-    ),
-    Refusal(
-        "rates columns over all rows",
-        "SelectFromModel(SGDClassifier()) or SelectFromModel(SGDRegressor())",
-        (
-            *("GenericUnivariateSelect", "RFE", "RFECV", "SelectFdr", "SelectFpr"),
-            *("SelectFromModel", "SelectFwe", "SelectKBest", "SelectPercentile"),
-            "SequentialFeatureSelector",
-        ),
-    ),
-    Refusal(
-        "rates columns over all rows",
-        "a ColumnTransformer that names the columns",
-        ("VarianceThreshold",),
-    ),
-    Refusal("counts over all rows", "FeatureHasher", ("DictVectorizer",)),
-    Refusal("counts over all rows", "HashingVectorizer", ("TfidfTransformer", "TfidfVectorizer")),
-    Refusal(
-        "averages y over all rows",
-        "OneHotEncoder(categories=[...]) or FeatureHasher",
-        ("TargetEncoder",),
-    ),
-    Refusal("grows trees on all rows", "RBFSampler(gamma=...)", ("RandomTreesEmbedding",)),
-    Refusal(
-        "fits to all rows at once",
-        _LINEAR,
-        (
-            *("IsotonicRegression", "StackingClassifier", "StackingRegressor", "VotingClassifier"),
-            "VotingRegressor",
-        ),
-    ),
-    Refusal(
-        "transforms y, not X",
-        "",
-        ("LabelBinarizer", "LabelEncoder", "MultiLabelBinarizer"),
-    ),
-]
-#: What to use where the condition of `LAYOUT` cannot be met.
-OTHERWISE = {
-    CountVectorizer: "HashingVectorizer",
-    OneHotEncoder: "FeatureHasher or HashingVectorizer",
-    OrdinalEncoder: "FeatureHasher or HashingVectorizer",
-}
-
-
 def is_tree(estimator: Any) -> bool:
     """Say whether an estimator is made of steps that are trained in passes of their own, if any."""
     return isinstance(estimator, (Pipeline, ColumnTransformer, FeatureUnion, FrozenEstimator))
-
-
-def learns(estimator: Any) -> bool:
-    """Say whether a step takes a pass: it has ``partial_fit`` and something to learn."""
-    if is_stateless(estimator) or type(estimator) in LAYOUT:
-        return False
-    return hasattr(estimator, "partial_fit")
-
-
-def is_stateless(estimator: Any) -> bool:
-    """Say whether a step transforms blocks without having seen any."""
-    return type(estimator) is not FrozenEstimator and not get_tags(estimator).requires_fit
 
 
 def _skipped(step: Any) -> bool:
@@ -377,7 +231,7 @@ class _Leaf(_Node):
             found = next((one for one in REFUSED if name in one.names), None)
             why, instead, _ = found or (
                 "has no partial_fit, and needs to see rows",
-                _LINEAR if hasattr(estimator, "predict") else None,
+                LINEAR if hasattr(estimator, "predict") else None,
                 (),
             )
         raise TypeError(
@@ -390,7 +244,7 @@ class _Leaf(_Node):
         """Say whether an encoder finds all categories in the dtypes of X."""
         if not isinstance(self.estimator, (OneHotEncoder, OrdinalEncoder)):
             return False
-        if not _counts_nothing(self.estimator) or not hasattr(X, "dtypes"):
+        if not counts_nothing(self.estimator) or not hasattr(X, "dtypes"):
             return False
         for column, dtype in X.dtypes.items():
             if dtype != "category":
@@ -654,23 +508,6 @@ def _node(path: str, estimator: Any) -> _Node:
     if isinstance(estimator, FeatureUnion):
         return _Union(path, estimator)
     return _Leaf(path, keep_blocks(estimator))
-
-
-def keep_blocks(estimator: Any) -> Any:
-    """Let an estimator copy what it would change: other steps, y and later passes need it, too.
-
-    What is frozen belongs to somebody else: another one takes its place.
-    """
-    if type(estimator) is FrozenEstimator:
-        frozen = estimator.estimator
-        return FrozenEstimator(keep_blocks(copy.copy(frozen))) if _changes(frozen) else estimator
-    return estimator.set_params(copy=True) if _changes(estimator) else estimator
-
-
-def _changes(estimator: Any) -> bool:
-    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
-        return False
-    return estimator.get_params(deep=False).get("copy") is False
 
 
 # Passes

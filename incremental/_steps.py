@@ -105,10 +105,10 @@ def steps(
         planned = in_new_order(planned, learner.promise, seed)
         learner.order = partial(_row_order, list(seed))
     if runner.client is not None:
-        from incremental import _cluster  # needs distributed
+        from incremental import _cluster, _cluster_training  # need distributed
 
         assert isinstance(runner, _cluster.ClusterRunner)
-        with _cluster.steps(learner, planned, names, runner, prefetch, listening) as found:
+        with _cluster_training.steps(learner, planned, names, runner, prefetch, listening) as found:
             yield found
         return
     with stream(planned, runner, prefetch=prefetch) as computed:

@@ -857,7 +857,7 @@ def test_a_client_that_is_closed_ends_the_fit_with_an_error(log):
 
 
 def test_blocks_are_alone_after_losses_in_a_row_until_those_that_were_under_way_are_done():
-    losses = _cluster._Losses()
+    losses = _cluster.Losses()
     losses.add(5)
     assert losses.limit(4, 5) == 4
     losses.add(5)

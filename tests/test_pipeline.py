@@ -46,7 +46,8 @@ from sklearn.preprocessing import (
 from sklearn.utils.discovery import all_estimators
 
 from incremental import BlockError, Incremental, indexable
-from incremental._pipeline import LAYOUT, REFUSED, is_tree
+from incremental._pipeline import is_tree
+from incremental._transformers import LAYOUT, REFUSED
 
 from .conftest import Source, in_blocks, loop, same_state
 

@@ -1,0 +1,188 @@
+"""What transformers need to be trained block by block: a look at the layout, a pass, or more."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.kernel_approximation import PolynomialCountSketch, RBFSampler, SkewedChi2Sampler
+from sklearn.preprocessing import (
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    SplineTransformer,
+)
+from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
+from sklearn.utils import get_tags
+
+
+def _categories_are_fixed(encoder: Any) -> bool:
+    return not isinstance(encoder.categories, str) and counts_nothing(encoder)
+
+
+def counts_nothing(encoder: Any) -> bool:
+    return encoder.min_frequency is None and encoder.max_categories is None
+
+
+CATEGORIES = (
+    "with ``categories=[...]``, or on columns of a categorical dtype; without ``min_frequency`` "
+    "and ``max_categories``"
+)
+
+#: Transformers whose ``fit`` learns nothing but the layout of X (columns and dtypes): the
+#: condition, as a function of the transformer and in words.  They are fitted on the first rows.
+LAYOUT: dict[type, tuple[Callable[[Any], bool], str]] = {
+    CountVectorizer: (lambda t: t.vocabulary is not None, "with ``vocabulary=[...]``"),
+    FrozenEstimator: (lambda t: True, "fitted before"),
+    GaussianRandomProjection: (lambda t: t.n_components != "auto", "with ``n_components=...``"),
+    MissingIndicator: (lambda t: t.features == "all", 'with ``features="all"``'),
+    OneHotEncoder: (_categories_are_fixed, CATEGORIES),
+    OrdinalEncoder: (_categories_are_fixed, CATEGORIES),
+    PolynomialCountSketch: (lambda t: True, ""),
+    PolynomialFeatures: (lambda t: True, ""),
+    RBFSampler: (lambda t: t.gamma != "scale", "with ``gamma`` a number"),
+    SimpleImputer: (
+        lambda t: t.strategy == "constant" and not t.add_indicator,
+        'with ``strategy="constant"``, without ``add_indicator``',
+    ),
+    SkewedChi2Sampler: (lambda t: True, ""),
+    SparseRandomProjection: (lambda t: t.n_components != "auto", "with ``n_components=...``"),
+    SplineTransformer: (lambda t: not isinstance(t.knots, str), "with ``knots=[[...], ...]``"),
+}
+
+
+class Refusal(NamedTuple):
+    """Why steps cannot be trained block by block, and what can stand in their place."""
+
+    why: str
+    instead: str
+    names: tuple[str, ...]
+
+
+LINEAR = "SGDClassifier or SGDRegressor"
+
+#: By the names of classes; for others the error says less.
+REFUSED = [
+    Refusal(
+        "decomposes all rows at once",
+        "IncrementalPCA",
+        (
+            *("CCA", "FactorAnalysis", "FastICA", "LinearDiscriminantAnalysis"),
+            *("NeighborhoodComponentsAnalysis", "PCA", "PLSCanonical", "PLSRegression", "PLSSVD"),
+            "TruncatedSVD",
+        ),
+    ),
+    Refusal("decomposes all rows at once", "MiniBatchNMF", ("NMF",)),
+    Refusal(
+        "decomposes all rows at once",
+        "MiniBatchDictionaryLearning",
+        ("DictionaryLearning", "MiniBatchSparsePCA", "SparsePCA"),
+    ),
+    Refusal(
+        "compares rows with all others",
+        "RBFSampler(gamma=...) before IncrementalPCA",
+        ("Isomap", "KernelCenterer", "KernelPCA", "LocallyLinearEmbedding", "Nystroem", "TSNE"),
+    ),
+    Refusal(
+        "compares rows with all others",
+        'SimpleImputer(strategy="constant")',
+        ("IterativeImputer", "KNNImputer"),
+    ),
+    Refusal(
+        "compares rows with all others",
+        "MiniBatchKMeans",
+        ("BisectingKMeans", "KMeans", "KNeighborsTransformer", "RadiusNeighborsTransformer"),
+    ),
+    Refusal(
+        "compares columns over all rows",
+        "IncrementalPCA or GaussianRandomProjection(n_components=...)",
+        ("FeatureAgglomeration",),
+    ),
+    Refusal(
+        "needs the quantiles of all rows",
+        "StandardScaler or MinMaxScaler",
+        ("QuantileTransformer", "RobustScaler"),
+    ),
+    Refusal(
+        "needs the quantiles of all rows", "SplineTransformer(knots=[...])", ("KBinsDiscretizer",)
+    ),
+    Refusal(
+        "maximises a likelihood over all rows",
+        "FunctionTransformer(np.log1p) or StandardScaler",
+        ("PowerTransformer",),
+    ),
+    Refusal(
+        "rates columns over all rows",
+        "SelectFromModel(SGDClassifier()) or SelectFromModel(SGDRegressor())",
+        (
+            *("GenericUnivariateSelect", "RFE", "RFECV", "SelectFdr", "SelectFpr"),
+            *("SelectFromModel", "SelectFwe", "SelectKBest", "SelectPercentile"),
+            "SequentialFeatureSelector",
+        ),
+    ),
+    Refusal(
+        "rates columns over all rows",
+        "a ColumnTransformer that names the columns",
+        ("VarianceThreshold",),
+    ),
+    Refusal("counts over all rows", "FeatureHasher", ("DictVectorizer",)),
+    Refusal("counts over all rows", "HashingVectorizer", ("TfidfTransformer", "TfidfVectorizer")),
+    Refusal(
+        "averages y over all rows",
+        "OneHotEncoder(categories=[...]) or FeatureHasher",
+        ("TargetEncoder",),
+    ),
+    Refusal("grows trees on all rows", "RBFSampler(gamma=...)", ("RandomTreesEmbedding",)),
+    Refusal(
+        "fits to all rows at once",
+        LINEAR,
+        (
+            *("IsotonicRegression", "StackingClassifier", "StackingRegressor", "VotingClassifier"),
+            "VotingRegressor",
+        ),
+    ),
+    Refusal(
+        "transforms y, not X",
+        "",
+        ("LabelBinarizer", "LabelEncoder", "MultiLabelBinarizer"),
+    ),
+]
+#: What to use where the condition of `LAYOUT` cannot be met.
+OTHERWISE = {
+    CountVectorizer: "HashingVectorizer",
+    OneHotEncoder: "FeatureHasher or HashingVectorizer",
+    OrdinalEncoder: "FeatureHasher or HashingVectorizer",
+}
+
+
+def learns(estimator: Any) -> bool:
+    """Say whether a step takes a pass: it has ``partial_fit`` and something to learn."""
+    if is_stateless(estimator) or type(estimator) in LAYOUT:
+        return False
+    return hasattr(estimator, "partial_fit")
+
+
+def is_stateless(estimator: Any) -> bool:
+    """Say whether a step transforms blocks without having seen any."""
+    return type(estimator) is not FrozenEstimator and not get_tags(estimator).requires_fit
+
+
+def keep_blocks(estimator: Any) -> Any:
+    """Let an estimator copy what it would change: other steps, y and later passes need it, too.
+
+    What is frozen belongs to somebody else: another one takes its place.
+    """
+    if type(estimator) is FrozenEstimator:
+        frozen = estimator.estimator
+        return FrozenEstimator(keep_blocks(copy.copy(frozen))) if _changes(frozen) else estimator
+    return estimator.set_params(copy=True) if _changes(estimator) else estimator
+
+
+def _changes(estimator: Any) -> bool:
+    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
+        return False
+    return estimator.get_params(deep=False).get("copy") is False
