@@ -23,7 +23,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from copy import copy, deepcopy
+from copy import copy
 from functools import partial
 from itertools import islice
 from operator import getitem
@@ -100,8 +100,6 @@ def _learn(
 def _learn_block(
     learner: Learner, number: int, names: tuple[str, ...] | None, values: Sequence[Any]
 ) -> None:
-    if _changes_data(learner.model):
-        values = deepcopy(values)
     block = values[0] if names is None else dict(zip(names, values, strict=True))
     learner.learn(number, block)
 
@@ -136,12 +134,6 @@ def _load_and_learn(
         del loaded
     learner.seconds = (time.perf_counter() - start) / len(loads)
     return learner
-
-
-def _changes_data(model: Any) -> bool:
-    """Say whether an estimator was asked not to copy what it is given."""
-    params = model.get_params() if hasattr(model, "get_params") else {}
-    return any(value is False for name, value in params.items() if "copy" in name)
 
 
 def _finish(learner: Learner) -> Checkpoint:

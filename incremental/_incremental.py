@@ -138,7 +138,8 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     *Settings of the estimator.*  ``class_weight="balanced"``, which ``partial_fit`` refuses,
     becomes the weights by the counts of the labels, found in the pass over y that finds the
     classes; it is refused where estimators learn other labels (``OneVsRestClassifier``).
-    ``early_stopping=True`` and ``warm_start=True`` of the estimator are refused.
+    ``early_stopping=True`` and ``warm_start=True`` of the estimator are refused; ``copy=False``
+    becomes True, for a block that was changed would be another one in the next pass.
 
     *Pipelines.*  Steps are trained one after the other, each in one pass over blocks that went
     through those before it, where they are computed; branches of a ColumnTransformer or a

@@ -25,6 +25,7 @@ def _categories_are_fixed(encoder: Any) -> bool:
 
 
 def counts_nothing(encoder: Any) -> bool:
+    """Say whether an encoder takes categories whatever their number."""
     return encoder.min_frequency is None and encoder.max_categories is None
 
 
@@ -176,13 +177,20 @@ def keep_blocks(estimator: Any) -> Any:
 
     What is frozen belongs to somebody else: another one takes its place.
     """
+    names = _in_place(estimator)
+    if names and type(estimator) is FrozenEstimator:
+        return FrozenEstimator(keep_blocks(copy.deepcopy(estimator.estimator)))
+    return estimator.set_params(**dict.fromkeys(names, True)) if names else estimator
+
+
+def _in_place(estimator: Any) -> list[str]:
+    """Return the parameters by which an estimator was asked to change what it is given."""
     if type(estimator) is FrozenEstimator:
-        frozen = estimator.estimator
-        return FrozenEstimator(keep_blocks(copy.copy(frozen))) if _changes(frozen) else estimator
-    return estimator.set_params(copy=True) if _changes(estimator) else estimator
-
-
-def _changes(estimator: Any) -> bool:
+        estimator = estimator.estimator
     if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
-        return False
-    return estimator.get_params(deep=False).get("copy") is False
+        return []
+    return [
+        name
+        for name, value in estimator.get_params().items()
+        if value is False and name.rpartition("__")[2] in ("copy", "copy_x", "copy_X")
+    ]
