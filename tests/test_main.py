@@ -6,8 +6,6 @@ import sys
 
 import pytest
 
-from incremental.__main__ import main
-
 
 def test_the_demo_learns_and_says_what_it_took(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["incremental", "--blocks", "4", "--rows", "500"])
@@ -27,7 +25,8 @@ def test_unknown_options_are_refused(capsys, monkeypatch):
 
 def test_the_demo_runs_where_memory_cannot_be_measured(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
-    main(["--blocks", "2", "--rows", "200"])
+    monkeypatch.setattr(sys, "argv", ["incremental", "--blocks", "2", "--rows", "200"])
+    runpy.run_module("incremental", run_name="__main__")
     shown = capsys.readouterr().out
     assert "400 rows in 2 blocks" in shown
     assert "peak memory" not in shown
