@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 
 import dask
 import dask.array as da
+import dask.multiprocessing
 import numpy as np
 import pytest
 
@@ -49,9 +51,18 @@ def source():
     return Source()
 
 
+@pytest.fixture(scope="session")
+def processes():
+    """Two processes for all tests: each takes seconds to start."""
+    context = dask.multiprocessing.get_context()
+    with ProcessPoolExecutor(2, context) as pool:
+        yield pool
+
+
 @pytest.fixture(params=["synchronous", "threads", "processes"])
 def scheduler(request):
-    with dask.config.set(scheduler=request.param, num_workers=2):
+    pool = request.getfixturevalue("processes") if request.param == "processes" else None
+    with dask.config.set(scheduler=request.param, num_workers=2, pool=pool):
         yield request.param
 
 
