@@ -15,10 +15,12 @@ def main() -> int:
     for path in sorted(Path(__file__).parent.glob("[a-z]*.py")):
         start = time.perf_counter()
         try:
-            rows += [Row(*row) for row in in_fresh_process(f"benchmarks.{path.stem}", "--json")]
+            found = [Row(*row) for row in in_fresh_process(f"benchmarks.{path.stem}", "--json")]
         except subprocess.CalledProcessError:
-            rows.append(Row(f"{path.stem} failed, see above", float("nan"), 0))
-        print(f"{path.stem}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
+            found = [Row(f"{path.stem} failed, see above", float("nan"), 0)]
+        seconds = time.perf_counter() - start
+        print(f"{path.stem}: {seconds:.0f} s\n{table(found)}", file=sys.stderr, flush=True)
+        rows += found
     print(f"Measured with {machine()}.\n\n{table(rows)}")
     return int(any(row.reached is False for row in rows))
 
