@@ -326,7 +326,8 @@ KILLED = """
     from incremental import Incremental
     from checkpoint import Checkpoint
 
-    path, log, first, every = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    path, log = sys.argv[1:3]
+    first, every, last = map(int, sys.argv[3:6])
 
     class Tell(Checkpoint):
         "Writes down each block that was learned."
@@ -342,14 +343,14 @@ KILLED = """
     labels = (values[:, 0] > 0.5).astype(int)
 
     def load(i):
-        time.sleep(0.005)
+        time.sleep(0.005 if i < last else 1_000)
         return values[20 * i : 20 * (i + 1)]
 
     X = da.concatenate([da.from_delayed(dask.delayed(load)(i), (20, 3), float) for i in range(40)])
     y = da.from_array(labels, chunks=20)
     if first:
         import joblib
-        _, model = joblib.load(sys.argv[5])
+        _, model = joblib.load(sys.argv[6])
     else:
         model = Incremental(SGDClassifier(random_state=0), classes=[0, 1])
     model.set_callbacks(Tell(path, every))
@@ -370,11 +371,12 @@ def test_a_killed_process_goes_on_from_its_checkpoint_to_the_same_model(tmp_path
     while True:
         path = tmp_path / f"model-{n_kills}"
         log.write_text("")
-        command = [sys.executable, tmp_path / "train.py", path, log, first, every, saved]
+        last = first + 13 if n_kills < 3 else 40  # so far it comes, however late it is killed
+        command = [sys.executable, tmp_path / "train.py", path, log, first, every, last, saved]
         process = subprocess.Popen(
             list(map(str, command)), stdout=subprocess.PIPE, env=environment, text=True
         )
-        stop_after = rng.integers(1, 20) if n_kills < 3 else 1_000
+        stop_after = rng.integers(1, 13) if n_kills < 3 else 1_000
         while process.poll() is None and len(log.read_text().split()) < stop_after:
             if path.exists():
                 joblib.load(path)  # a whole one, at any moment
