@@ -66,7 +66,9 @@ def test_a_regressor_is_the_loop_over_the_blocks(X):
     model = Incremental(adapter).fit(X, y)
     expected = loop(clone(adapter), in_blocks(X, y))
     assert np.array_equal(model.predict(X).compute(), expected.predict(X.compute()))
-    assert model.score(X, y) == expected.score(*dask.compute(X, y))
+    score = expected.score(*dask.compute(X, y))
+    assert model.set_params(scoring="r2").score(X, y) == score  # gathered, not summed up
+    assert model.set_params(scoring=None).score(X, y) == pytest.approx(score, rel=1e-12)
 
 
 def test_a_transformer_is_the_loop_over_the_blocks(X):
