@@ -1051,3 +1051,40 @@ def test_values_that_are_lost_before_they_are_gathered_are_asked_for_again(threa
         with pytest.raises(_cluster.Lost):
             feed.gather(range(3))
         feed.close()
+
+
+@pytest.mark.slow
+def test_blocks_are_loaded_ahead_again_after_workers_were_lost_in_a_row(clean, log):
+    X, blocks = numbered(18)
+    begun = Log(f"{log.path}-begun")
+
+    def load_with_the_next(block, begun, block_info=None):
+        position = block_info[0]["chunk-location"][0]
+        begun.add(position)
+        if position == 14:
+            wait_until(lambda: 15 in [line[0] for line in begun.lines()])
+            begun.add(100)
+        return block
+
+    def die():
+        if len(log.lines()) < 2:
+            log.add(0)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def allow(n):
+        def set_on(dask_scheduler):
+            before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, n
+            return before
+
+        return clean.run_on_scheduler(set_on)
+
+    before = allow(0)
+    try:
+        X = X.map_blocks(load_with_the_next, begun, meta=np.empty((0, 3)))
+        model = Incremental(Eventful(3.0, die), prefetch=2).fit(X)
+    finally:
+        allow(before)
+    assert len(log.lines()) == 2
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
+    lines = [line[0] for line in begun.lines()]
+    assert lines.index(15) < lines.index(100)  # the next one is begun before it ends
