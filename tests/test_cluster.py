@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 
 import dask
 import dask.array as da
@@ -487,6 +488,21 @@ def test_rows_that_wait_are_not_lost_with_their_worker(clean, log):
     assert model.n_seen_ == 200
 
 
+@contextmanager
+def no_failure_allowed(client):
+    """Give a task up that has killed its worker once."""
+
+    def allow(n, dask_scheduler):
+        before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, n
+        return before
+
+    before = client.run_on_scheduler(allow, 0)
+    try:
+        yield
+    finally:
+        client.run_on_scheduler(allow, before)
+
+
 def test_a_block_that_kills_its_worker_is_given_up(clean):
     X, _ = numbered(8)
 
@@ -495,20 +511,10 @@ def test_a_block_that_kills_its_worker_is_given_up(clean):
             os.kill(os.getpid(), signal.SIGKILL)
         return block
 
-    def allow(n):
-        def set_on(dask_scheduler):
-            before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, n
-            return before
-
-        return clean.run_on_scheduler(set_on)
-
-    before = allow(0)
-    try:
+    with no_failure_allowed(clean):
         model = Incremental(Traced())
         with pytest.raises(BlockError, match="Block 5") as info:
             model.fit(X.map_blocks(deadly, meta=np.empty((0, 3))))
-    finally:
-        allow(before)
     assert info.value.block == 5
     assert model.n_seen_ == 25
 
@@ -1071,19 +1077,9 @@ def test_blocks_are_loaded_ahead_again_after_workers_were_lost_in_a_row(clean, l
             log.add(0)
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def allow(n):
-        def set_on(dask_scheduler):
-            before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, n
-            return before
-
-        return clean.run_on_scheduler(set_on)
-
-    before = allow(0)
-    try:
+    with no_failure_allowed(clean):
         X = X.map_blocks(load_with_the_next, begun, meta=np.empty((0, 3)))
         model = Incremental(Eventful(3.0, die), prefetch=2).fit(X)
-    finally:
-        allow(before)
     assert len(log.lines()) == 2
     assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
     lines = [line[0] for line in begun.lines()]
