@@ -2,7 +2,7 @@
 
 from incremental._blocks import indexable
 from incremental._incremental import Incremental
+from incremental._version import __version__
 from incremental.exceptions import BlockError
 
-__version__ = "0.1.0"
-__all__ = ["BlockError", "Incremental", "indexable"]
+__all__ = ["BlockError", "Incremental", "__version__", "indexable"]

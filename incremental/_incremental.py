@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,7 +13,7 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state, check_scalar, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -33,6 +34,7 @@ from incremental._callbacks import Task
 from incremental._runner import open_runner
 from incremental._steps import steps
 from incremental._stream import Plan, plan
+from incremental._version import __version__
 from incremental.exceptions import BlockError
 
 
@@ -553,7 +555,23 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         # What belongs to a running fit stays with it: a callback may save the model half-way.
         state = super().__getstate__()
         running = "_callback_fit_ctx", "_skl_callbacks_to_teardown", "_parent_callback_ctx"
-        return {name: value for name, value in state.items() if name not in running}
+        kept = {name: value for name, value in state.items() if name not in running}
+        return {**kept, "_incremental_version": __version__}
+
+    def __setstate__(self, state):
+        # As scikit-learn does for estimators of its own.
+        state = dict(state)
+        version = state.pop("_incremental_version", "before 0.1.0")
+        if version != __version__:
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=type(self).__name__,
+                    current_sklearn_version=__version__,
+                    original_sklearn_version=version,
+                ),
+                stacklevel=2,
+            )
+        super().__setstate__(state)
 
     def __dir__(self):
         learned = [n for n in dir(self._model) if n.endswith("_") and not n.startswith("_")]

@@ -1,5 +1,6 @@
 """What holds when something breaks: nothing that was learned is lost, and nothing stays behind."""
 
+import copy
 import doctest
 import gc
 import itertools
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
+import incremental
 from incremental import BlockError, Incremental
 
 from .conftest import Source, in_blocks, loop, same_state
@@ -463,7 +466,7 @@ def load_or_fail(i):
 
 
 def many_fits(n):
-    """Fit, fail and predict `n` times; return the objects and threads that are left for each."""
+    """Fit, fail and predict `n` times; return the objects, bytes and threads that are left."""
     X = da.random.default_rng(0).random((8, 2), chunks=(4, 2))
     y = da.from_array(np.arange(8) % 2, chunks=4)
     broken = [dask.delayed(load_or_fail)(i) for i in range(2)]
@@ -476,14 +479,18 @@ def many_fits(n):
             with pytest.raises(BlockError):
                 model.fit(broken, [dask.delayed(np.arange)(2)] * 2)
 
+    def left():
+        gc.collect()
+        n_bytes, _ = tracemalloc.get_traced_memory()
+        return np.array([len(gc.get_objects()), n_bytes, threading.active_count()])
+
+    tracemalloc.start()
     for i in range(20):  # caches fill
         one(i)
-    gc.collect()
-    n_objects, n_threads = len(gc.get_objects()), threading.active_count()
+    before = left()
     for i in range(n):
         one(i)
-    gc.collect()
-    return len(gc.get_objects()) - n_objects, threading.active_count() - n_threads
+    return left() - before
 
 
 def left_by_many_fits(n):
@@ -495,17 +502,20 @@ def left_by_many_fits(n):
     return map(int, found.stdout.split())
 
 
-def test_many_fits_leave_neither_objects_nor_threads():
-    objects, threads = left_by_many_fits(300)
+def test_many_fits_leave_neither_objects_nor_memory_nor_threads():
+    objects, n_bytes, threads = left_by_many_fits(300)
     assert threads == 0
     assert objects < 300  # less than one for each
+    assert n_bytes < 300 * 1_000
 
 
 @pytest.mark.soak
-def test_ten_thousand_fits_leave_neither_objects_nor_threads():
-    objects, threads = left_by_many_fits(10_000)
+def test_ten_thousand_fits_leave_neither_objects_nor_memory_nor_threads():
+    objects, n_bytes, threads = left_by_many_fits(10_000)
+    print(f"{objects} objects, {n_bytes} bytes, {threads} threads left by 10,000 fits")
     assert threads == 0
     assert objects < 1_000
+    assert n_bytes < 1_000_000
 
 
 # Data that change between passes
@@ -560,20 +570,24 @@ def test_the_token_of_a_collection_tells_whether_its_files_were_rewritten(kind, 
 # Models of older versions
 
 
-def test_a_model_of_an_older_version_of_scikit_learn_warns(source):
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [("SGDClassifier", sklearn.__version__), ("Incremental", incremental.__version__)],
+)
+def test_a_model_of_another_version_warns(name, version, source):
     model = Incremental(sgd(), classes=[0, 1]).fit(source.X, source.y)
-    version = sklearn.__version__.encode()
-    old = b"0" * (len(version) - 2) + b".1"
+    old = "0" * (len(version) - 2) + ".0"
     saved = pickle.dumps(model)
-    assert version in saved
-    with pytest.warns(InconsistentVersionWarning) as caught:
-        loaded = pickle.loads(saved.replace(version, old))
-    assert {w.message.estimator_name for w in caught} == {"SGDClassifier"}
-    assert {w.message.original_sklearn_version for w in caught} == {old.decode()}
+    assert version.encode() in saved
+    with pytest.warns(InconsistentVersionWarning, match=f"{name} from version {old} when") as found:
+        loaded = pickle.loads(saved.replace(version.encode(), old.encode()))
+    assert {w.message.estimator_name for w in found} == {name}
+    assert vars(loaded).keys() == vars(model).keys()
     assert same_state(loaded.estimator_, model.estimator_)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pickle.loads(saved)
+        copy.deepcopy(model)
 
 
 def test_the_error_of_a_block_keeps_its_cause_between_processes():
