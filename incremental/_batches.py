@@ -47,8 +47,6 @@ def concatenate(parts: list[Any]) -> Any:
     first = parts[0]
     if len(parts) == 1:
         return first
-    if isinstance(first, list) and hasattr(first[0], "shape"):  # one array for each output
-        return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
     if isinstance(first, list):
         return [value for part in parts for value in part]
     if sp.issparse(first):

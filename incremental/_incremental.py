@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from numbers import Real
@@ -35,11 +35,21 @@ from incremental._runner import open_runner
 from incremental._steps import steps
 from incremental._stream import Plan, plan
 from incremental._version import __version__
+from incremental._weights import shows_weights
 from incremental.exceptions import BlockError
 
 
 def _can_score(self) -> bool:
     return self.scoring is not None or _has("score")(self)
+
+
+def _learns_weights(self) -> bool:
+    last = _training.last_step(self.estimator)
+    return _labels.accepts(getattr(last, "partial_fit", None), "sample_weight")
+
+
+def _scores_weights(self) -> bool:
+    return self.scoring is not None or _labels.accepts(self._model.score, "sample_weight")
 
 
 def _has(method: str):
@@ -116,7 +126,9 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     ------
     BlockError
         If a block cannot be computed or learned.  `estimator_` is then the model after the last
-        complete block, and `partial_fit` on the remaining blocks finishes the job.
+        complete block; in a single pass over blocks as they are, `partial_fit` on the remaining
+        ones finishes the job.  The message says if it was a pass of several, or one that trains
+        the first steps of a pipeline, after which there is no model.
 
     See Also
     --------
@@ -214,6 +226,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     # Training
 
+    @shows_weights(_learns_weights)
     @with_callbacks
     def fit(self, X, y=None, *, X_val=None, y_val=None, sample_weight_val=None, **fit_params):
         """Forget what was learned and make `max_iter` passes over the data.
@@ -228,8 +241,9 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             With `early_stopping`, the data to validate on; None holds out blocks of X.
         **fit_params : dict
             Given to each ``partial_fit``; those with a value for each row, such as
-            ``sample_weight``, in blocks.  ``classes`` takes the place of the parameter.  Those of a
-            pipeline are named ``step__parameter``, or belong to the last step.
+            ``sample_weight``, in blocks (where the rows of X are not known, only dask collections
+            are).  ``classes`` takes the place of the parameter.  Those of a pipeline are named
+            ``step__parameter``, or belong to the last step.
 
         Returns
         -------
@@ -263,9 +277,13 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             validation_data=(X_val, y_val, sample_weight_val) if self.early_stopping else None,
         )
 
+    @shows_weights(_learns_weights)
     @with_callbacks
     def partial_fit(self, X, y=None, **fit_params):
         """Go on learning: make one pass over the data.
+
+        What goes on is `estimator_`: parameters of `estimator` that were set since `fit` are for
+        the next `fit`.
 
         Parameters
         ----------
@@ -378,7 +396,10 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """Return a seeded model, and the seed of the orders that it will see."""
         model = _transformers.keep_blocks(clone(self.estimator))
         random_state = check_random_state(self.random_state)
-        seed, *_ = random_state.randint(np.iinfo(np.int32).max, size=1).tolist()
+        seed = 0
+        # The loop draws nothing from the global generator, either.
+        if self.random_state is not None or self.shuffle or self.early_stopping:
+            seed, *_ = random_state.randint(np.iinfo(np.int32).max, size=1).tolist()
         if self.random_state is not None:
             names = (name for name, value in model.get_params().items() if value is None)
             for name in sorted(names):
@@ -408,7 +429,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         if stops_early:
             validation_blocks = _validation.make_blocks_of(blocks, *validation_data)
         learning = _pipeline.learning_steps(model)
-        needs_classes = any(map(_labels.needs_classes, learning.values()))
+        needs_classes = y is not None and any(map(_labels.needs_classes, learning.values()))
         if needs_classes:
             # Not every model tells those that it has learned (SelectFromModel).
             former = None if is_new else self.__dict__.get("_classes")
@@ -461,7 +482,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         for learner, transformed in passes:
             step_task = fit_task.begin("step", len(transformed.blocks))
             with (
-                _errors_of(planned),
+                _errors_of(planned, lambda: "The steps before the last are not trained: call fit."),
                 steps(learner, transformed, runner, prefetch=self.prefetch) as blocks,
             ):
                 for step in blocks:
@@ -476,16 +497,23 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _passes(self, learner, planned, runner, interrupt, fit_task, n_passes, validation) -> None:
         """Make the passes that train the model, until it is good enough."""
-        for _ in range(n_passes):
+        for i in range(n_passes):
             pass_task = fit_task.begin("pass", len(planned.blocks))
-            if not self._one_pass(learner, planned, runner, interrupt, pass_task):
-                raise ValueError(_pipeline.NO_ROWS)
+            with _errors_of(planned, partial(self._what_is_left, learner, i, n_passes)):
+                if not self._one_pass(learner, planned, runner, interrupt, pass_task):
+                    raise ValueError(_pipeline.NO_ROWS)
             self.n_iter_ += 1
             stop = validation is not None and self._validate(validation, learner)
             if pass_task.end() or stop:
                 break
         if validation is not None and validation.best_model is not None:
             self.estimator_ = validation.best_model
+
+    def _what_is_left(self, learner, i: int, n_passes: int) -> str:
+        """Say what `partial_fit` on the rest does not make good where a block has failed."""
+        if learner.is_new and "estimator_" in self.__dict__:
+            return "The model of the fit before is unchanged: call fit."
+        return "" if n_passes == 1 else f"This was pass {i + 1} of {n_passes}."
 
     def _validate(self, validation, learner) -> bool:
         stop = validation.after_pass(learner.model, learner.n_rows)
@@ -499,7 +527,6 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         n_before = 0 if learner.is_new else self.n_iter_
         try:
             with (
-                _errors_of(planned),
                 steps(
                     learner,
                     planned,
@@ -887,6 +914,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 self.estimator_.set_output(transform=transform)
         return self
 
+    @shows_weights(_scores_weights)
     @available_if(_can_score)
     def score(self, X, y=None, **params):
         """Return the score that `scoring` names; each block is read once.
@@ -982,11 +1010,15 @@ def _learner_name(path: str) -> str:
 
 
 @contextmanager
-def _errors_of(planned: Plan) -> Iterator[None]:
-    """Raise what the bare estimator raises for data in memory, which have no blocks to name."""
+def _errors_of(planned: Plan, what_is_left: Callable[[], str]) -> Iterator[None]:
+    """Say what is left to do where a block fails.
+
+    Data in memory have no blocks to name: raise what the bare estimator raises.
+    """
     try:
         yield
     except BlockError as error:
-        if planned.blocks.collections or error.__cause__ is None:
-            raise
-        raise error.__cause__ from None
+        if not planned.blocks.collections and error.__cause__ is not None:
+            raise error.__cause__ from None
+        error.args = (f"{error} {what_is_left()}".strip(), error.block)
+        raise

@@ -102,11 +102,15 @@ def find(ask: Ask, y: Any) -> Found:
 
 
 def _unique(y: Any, ask: Ask) -> tuple[Any, Any]:
-    check_kinds(y, "y")
-    labels, counts = np.unique(y, return_counts=True) if ask.counts else (np.unique(y), None)
-    if labels.dtype.kind == "f" and np.isnan(labels[-1:]).any():  # NaN is sorted last
-        rows = name_rows(np.flatnonzero(np.isnan(np.ravel(y))))
-        raise ValueError(f"Input y contains NaN, in {rows}. Drop these rows, or give them a label.")
+    try:
+        check_kinds(y, "y")
+        labels, counts = np.unique(y, return_counts=True) if ask.counts else (np.unique(y), None)
+    except (TypeError, ValueError):
+        _check_none_missing(y)
+        raise
+    last = labels[-1:] if labels.dtype.kind == "f" else labels  # NaN is sorted last
+    if labels.dtype.kind in "fO" and any(map(is_missing, last.tolist())):
+        _check_none_missing(y)
     if ask.discrete and labels.dtype.kind == "f" and (labels != np.floor(labels)).any():
         raise ValueError(
             "Unknown label type: continuous. y must have labels for a classifier. Got "
@@ -114,6 +118,31 @@ def _unique(y: Any, ask: Ask) -> tuple[Any, Any]:
             "classes."
         )
     return labels, counts
+
+
+def _check_none_missing(y: Any) -> None:
+    values = np.ravel(y).tolist()
+    rows = [i for i, value in enumerate(values) if is_missing(value)]
+    if rows:
+        found = "NaN" if isinstance(values[rows[0]], float) else repr(values[rows[0]])
+        raise ValueError(
+            f"Input y contains {found}, in {name_rows(rows)}. Drop these rows, or give them a "
+            "label."
+        )
+
+
+def is_missing(value: Any) -> bool:
+    """Say whether a value stands for a missing one: None, NaN, NaT, or NA of pandas.
+
+    Examples
+    --------
+    >>> [is_missing(value) for value in (None, np.nan, "", 0)]
+    [True, True, False, False]
+    """
+    if value is None or type(value).__name__ == "NAType":  # of pandas, which is optional
+        return True
+    differs = value != value
+    return isinstance(differs, (bool, np.bool_)) and bool(differs)
 
 
 def name_rows(rows: Any) -> str:
@@ -248,8 +277,9 @@ def known_classes(estimator: Any, classes: Any, y: Any, former: Any = None) -> A
     elif learned is not None:
         classes = learned
     elif getattr(y, "dtype", None) is not None and str(y.dtype) == "category":
-        known = getattr(y.cat, "known", True)
-        classes = np.sort(np.asarray(y.cat.categories)) if known else None
+        categorical = getattr(y, "cat", y)  # a Categorical of pandas is one itself
+        known = getattr(categorical, "known", True)
+        classes = np.sort(np.asarray(categorical.categories)) if known else None
     elif not is_lazy(y):
         classes = find(ask_for(estimator), y).labels
     if not is_lazy(y):
@@ -278,6 +308,11 @@ def find_classes(
     parameters = balanced(estimator)
     if classes is not None and not parameters:
         return classes
+    shape: tuple = getattr(y, "shape", ())
+    if parameters and len(shape) == 2 and shape[1] > 1:
+        raise ValueError(
+            f"y should be a 1d array for class_weight='balanced'. Got {shape[1]} columns instead."
+        )
     asked = ask_for(estimator, counts=bool(parameters))
     if is_lazy(y):
         target = planned.blocks.only("y").map("labels", _find_in_block, asked, label="find-classes")
@@ -394,7 +429,10 @@ def check_labels(
     y = y.ravel()
     labels = np.sort(np.asarray(classes))
     try:
-        if len(labels) == 2:  # the usual case, many times faster than searching
+        if y.dtype == object:  # some may not be comparable, such as what is missing
+            known = set(labels.tolist())
+            found = np.array([label in known for label in y.tolist()], dtype=bool)
+        elif len(labels) == 2:  # the usual case, many times faster than searching
             found = (y == labels[0]) | (y == labels[1])
         else:
             found = labels.take(labels.searchsorted(y), mode="clip") == y

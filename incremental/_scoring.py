@@ -91,7 +91,7 @@ def score(
         return float(np.sum(scores))
     answer = partial(_respond, _methods(model, scorer))
     parts = _answers(model, answer, planned, runner, prefetch)
-    gathered = {name: concatenate([part[name] for part in parts]) for name in parts[0]}
+    gathered = {name: _gather(name, [part[name] for part in parts]) for name in parts[0]}
     y = gathered.pop("y", None)
     weights = {name: gathered.pop(name) for name in rows}
     answers = _answering(model, gathered)
@@ -199,6 +199,12 @@ def _methods(model: Any, scorer: Any) -> tuple[str, ...]:
         names = getattr(one, "_response_method", available)
         wanted.update((names,) if isinstance(names, str) else names)
     return tuple(method for method in available if method in wanted | {"predict"})
+
+
+def _gather(name: str, parts: list[Any]) -> Any:
+    if name in RESPONSES and isinstance(parts[0], list):  # one array for each output
+        return [concatenate(list(columns)) for columns in zip(*parts, strict=True)]
+    return concatenate(parts)
 
 
 def _answering(model: Any, responses: dict[str, Any]) -> Any:

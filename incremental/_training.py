@@ -16,7 +16,7 @@ from dask.sizeof import sizeof
 from sklearn.pipeline import Pipeline
 
 from incremental._batches import Batches, Block, _num_samples, n_rows
-from incremental._labels import check_labels, name_rows
+from incremental._labels import check_labels, is_missing, name_rows
 from incremental.exceptions import BlockError, describe
 
 
@@ -228,7 +228,7 @@ def not_finite(values: Any) -> np.ndarray:
     if values.dtype.kind in "fc":
         bad = ~np.isfinite(values)
     elif values.dtype == object:
-        bad = np.array([v is None or v != v for v in values.flat], bool).reshape(values.shape)
+        bad = np.array([is_missing(v) for v in values.flat], bool).reshape(values.shape)
     else:
         return np.empty(0, int)
     return np.flatnonzero(bad.reshape(len(bad), -1).any(1))

@@ -243,7 +243,7 @@ def make_regression(
     """
     n_features = _count("n_features", n_features)
     n_targets = _count("n_targets", n_targets)
-    n_informative = min(_count("n_informative", n_informative), n_features)
+    n_informative = min(_count("n_informative", n_informative, 0), n_features)
     targets = (n_targets,) if n_targets > 1 else ()
     entropy = _entropy(random_state)
     rng = default_rng(SeedSequence(entropy))

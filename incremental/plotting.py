@@ -80,26 +80,26 @@ class ValidationScoresDisplay:
         NotFittedError
             If `estimator` has no validation scores.
         """
-        scores = vars(estimator).get("validation_scores_")
+        scores = getattr(estimator, "validation_scores_", None)
         if scores is None:
             raise NotFittedError(
-                "estimator must be fitted with early_stopping=True. Got a "
-                f"{type(estimator).__name__} without validation_scores_ instead."
+                "estimator must be an Incremental fitted with early_stopping=True. Got "
+                f"{estimator!r} without validation_scores_ instead."
             )
         display = cls(
             scores, n_samples=estimator.validation_n_samples_, score_name=_name(estimator.scoring)
         )
         return display.plot(x=x, ax=ax, **kwargs)
 
-    def plot(self, *, x: str = "pass", ax: Any = None, **kwargs: Any):
+    def plot(self, ax: Any = None, *, x: str = "pass", **kwargs: Any):
         """Plot the scores.
 
         Parameters
         ----------
-        x : {"pass", "n_samples"}, default="pass"
-            Against what: the number of the pass, or the rows learned until then.
         ax : matplotlib Axes, default=None
             Where to plot; None makes a new figure.
+        x : {"pass", "n_samples"}, default="pass"
+            Against what: the number of the pass, or the rows learned until then.
         **kwargs : dict
             Given to matplotlib's ``plot``.
 
@@ -123,7 +123,7 @@ class ValidationScoresDisplay:
             _, ax = plt.subplots()
         scores = np.asarray(self.scores, dtype=float)
         at = np.arange(1, len(scores) + 1) if x == "pass" else np.asarray(self.n_samples)
-        (self.line_,) = ax.plot(at, scores, **{"marker": "o", "markersize": 3, **kwargs})
+        (self.line_,) = ax.plot(at, scores, **{"marker": ".", **kwargs})
         self.best_ = None
         if not np.isnan(scores).all():
             best = int(np.nanargmax(scores))

@@ -144,7 +144,7 @@ def test_bad_data_are_refused(name, method, source):
         ),
         (
             np.array([0, None] * 100, dtype=object),
-            r"y must have labels of one kind. Got 0 \(int\) and None \(NoneType\) instead",
+            r"Input y contains None, in rows 1, 3, 5, 7, 9, .... Drop these rows, or give them",
         ),
         (
             np.array([0, np.nan] * 100),
@@ -457,6 +457,31 @@ def test_rows_with_nan_are_named(kind):
     assert isinstance(caught.value.__cause__, ValueError)
     expected = sgd().partial_fit(good, np.arange(10) % 2, classes=[0, 1])
     assert same_state(model.estimator_, expected)
+
+
+@pytest.mark.parametrize("dtype", ["string", "Int64", "boolean", "category"])
+def test_rows_with_what_pandas_calls_missing_are_named(dtype):
+    labels = pd.Series(["yes", "no", None, "no"] if dtype == "string" else [1, 0, None, 1])
+    frame = pd.DataFrame({"a": range(4), "y": labels.astype(dtype)}, index=range(4))
+    good = frame.assign(y=frame.y.fillna(frame.y[1]))
+    X = dd.concat([dd.from_pandas(part, npartitions=1) for part in (good, frame)])
+    classes = ["no", "yes"] if dtype == "string" else [0, 1]
+    model = Incremental(sgd(), classes=classes)
+    with pytest.raises(BlockError, match=r"Got \[(<NA>|nan)\] in row 2 of block 1. Add them") as e:
+        model.fit(X[["a"]], X.y)
+    assert e.value.block == 1
+    assert model.t_ == 5
+    if dtype != "category":  # its categories are the classes
+        with pytest.raises(BlockError, match="Input y contains (<NA>|NaN), in row 2. Drop these"):
+            Incremental(sgd()).fit(X[["a"]], X.y)
+
+
+def test_rows_of_nullable_columns_are_named():
+    values = pd.array([1.0, None, 2.0, None], dtype="Float64")
+    blocks = [dask.delayed(pd.DataFrame)({"a": v}) for v in (values.fillna(0), values)]
+    with pytest.raises(BlockError, match="NaN or infinity: rows 1, 3 of X in block 1.") as e:
+        Incremental(sgd(), classes=[0, 1]).fit(blocks, [dask.delayed([0, 1, 0, 1])] * 2)
+    assert e.value.block == 1
 
 
 @pytest.mark.parametrize(

@@ -214,11 +214,33 @@ def test_rows_and_parts_of_every_kind():
     sparse = sp.coo_matrix(np.arange(6.0).reshape(3, 2))
     assert rows(sparse, np.array([2, 0])).toarray().tolist() == [[4, 5], [0, 1]]
     assert rows(("a", "b", "c"), np.array([2, 0])) == ["c", "a"]
-    outputs = concatenate([[np.zeros(2), np.ones(2)], [np.zeros(1), np.ones(1)]])
-    assert [output.tolist() for output in outputs] == [[0, 0, 0], [1, 1, 1]]
-    with pytest.raises(ValueError, match="shorter"):  # no output is left out
-        concatenate([[np.zeros(2), np.ones(2)], [np.zeros(1)]])
     assert concatenate([sparse, sparse]).format == "csr"
     frame = pd.DataFrame({"a": [1, 2]})
     assert rows(frame, np.array([1, 0])).a.tolist() == [2, 1]
     assert concatenate([frame, frame]).a.tolist() == [1, 2, 1, 2]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, lambda values: [np.str_(v) for v in values]])
+def test_lists_are_rows_whatever_they_are_lists_of(kind):
+    X, y = np.arange(24.0).reshape(8, 3), np.array([0, 1] * 4)
+    blocks = [dask.delayed(list)(X[i : i + 2]) for i in range(0, 8, 2)]
+    targets = [dask.delayed(kind, pure=True)(y[i : i + 2]) for i in range(0, 8, 2)]
+    model = Incremental(SGDClassifier(random_state=0), batch_size=4).fit(blocks, targets)
+    labels = y.astype(str) if kind not in (list, tuple) else y
+    expected = SGDClassifier(random_state=0)
+    for rows_ in (slice(0, 4), slice(4, 8)):
+        expected.partial_fit(X[rows_], labels[rows_], classes=np.unique(labels))
+    assert np.array_equal(model.coef_, expected.coef_)
+    assert model.t_ == expected.t_
+
+
+@pytest.mark.parametrize("name", ["y", "sample_weight"])
+def test_lists_of_numbers_of_numpy_are_put_together(name):
+    X = da.arange(24.0, chunks=6).reshape(8, 3)
+    given = {"y": np.array([0, 1] * 4), "sample_weight": np.arange(1.0, 9.0)}
+    expected = Incremental(SGDClassifier(random_state=0), batch_size=4).fit(X, **given)
+    given[name] = list(given[name])
+    model = Incremental(SGDClassifier(random_state=0), batch_size=4).fit(X, **given)
+    assert np.array_equal(model.coef_, expected.coef_)
+    model.set_params(scoring="f1")
+    assert model.score(X, given["y"]) == expected.set_params(scoring="f1").score(X, [0, 1] * 4)

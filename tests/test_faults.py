@@ -27,6 +27,7 @@ import sklearn
 import zarr
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.linear_model import SGDClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import incremental
@@ -70,6 +71,23 @@ def test_a_loader_that_fails_leaves_no_row_before_it_unlearned_in_batches():
         expected = StandardScaler().fit(Source().X.compute())
         assert model.n_samples_seen_ == 200
         assert np.allclose(model.mean_, expected.mean_, rtol=1e-12)
+
+
+def test_the_error_says_where_learning_the_rest_is_not_enough(source):
+    broken = Source(fail_at=0)
+    model = Incremental(sgd(), classes=[0, 1])
+    with pytest.raises(BlockError, match=r"disk 0 is gone$"):
+        model.fit(broken.X, broken.y)
+    model.fit(source.X, source.y)
+    with pytest.raises(BlockError, match="The model of the fit before is unchanged: call fit.$"):
+        model.fit(broken.X, broken.y)
+    broken = Source(fail_at=4)
+    with pytest.raises(BlockError, match="disk 4 is gone This was pass 1 of 3.$"):
+        model.set_params(max_iter=3).fit(broken.X, broken.y)
+    model = Incremental(make_pipeline(StandardScaler(), sgd()), classes=[0, 1])
+    with pytest.raises(BlockError, match="The steps before the last are not trained: call fit.$"):
+        model.fit(broken.X, broken.y)
+    assert not hasattr(model, "estimator_")
 
 
 # partial_fit raises

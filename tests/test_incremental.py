@@ -275,6 +275,16 @@ def test_feature_names_are_those_of_the_frame():
     assert scaler.get_feature_names_out().tolist() == ["a", "b"]
 
 
+def test_what_draws_from_the_global_generator_draws_what_the_loop_draws(source):
+    state = np.random.get_state()  # noqa: NPY002  (what None draws from)
+    expected = loop(SGDClassifier(), in_blocks(source.X, source.y), classes=[0, 1])
+    np.random.set_state(state)  # noqa: NPY002
+    model = Incremental(SGDClassifier(), classes=[0, 1]).fit(source.X, source.y)
+    assert same_state(model.estimator_, expected)
+    models = [Incremental(sgd(), shuffle=True).fit(source.X, source.y) for _ in range(2)]
+    assert not np.array_equal(models[0].coef_, models[1].coef_)
+
+
 def test_random_state_reaches_the_estimator(source):
     a, b = (Incremental(SGDClassifier(), random_state=1).fit(source.X, source.y) for _ in range(2))
     assert same_state(a.estimator_, b.estimator_)

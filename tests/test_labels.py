@@ -13,7 +13,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import Perceptron, SGDClassifier, SGDRegressor
@@ -253,6 +253,41 @@ def test_a_label_of_nan_is_refused_in_the_rows_that_have_it():
     for y in (np.array([]), np.array([], dtype=int), np.array([], dtype="U1")):
         assert find(Ask(counts=True), y)[1] == {}
     assert find(Ask(), [0.5, np.inf]).labels.tolist() == [0.5, np.inf]
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT])
+def test_what_is_missing_is_refused_in_the_rows_that_have_it(missing):
+    for labels in (["a", missing, "b", missing], [0, missing, 1, missing], [missing] * 4):
+        name = "NaN" if missing is np.nan else repr(missing)
+        rows = "rows 0, 1, 2, 3" if labels[0] is missing else "rows 1, 3"
+        y = np.empty(4, dtype=object)
+        y[:] = labels
+        with pytest.raises(ValueError, match=f"Input y contains {name}, in {rows}. Drop these"):
+            find(Ask(), y)
+
+
+def test_categories_in_memory_are_the_classes(source):
+    y = pd.Categorical(np.arange(200) % 2, categories=[1, 0, 2])
+    model = Incremental(SGDClassifier(random_state=0)).fit(source.X, y)
+    assert model.classes_.tolist() == [0, 1, 2]
+    expected = Incremental(SGDClassifier(random_state=0), classes=[0, 1, 2])
+    assert np.array_equal(model.coef_, expected.fit(source.X, np.arange(200) % 2).coef_)
+
+
+def test_several_outputs_cannot_be_balanced(source):
+    model = Incremental(SGDClassifier(class_weight="balanced"))
+    with pytest.raises(ValueError, match=r"y should be a 1d array for class_weight='balanced'"):
+        model.fit(source.X, np.zeros((200, 2)))
+    assert not source.reads
+
+
+def test_without_y_there_are_no_classes(source):
+    class Learner(BaseEstimator):
+        def partial_fit(self, X, y=None, classes=None):
+            self.classes_given_ = classes
+            return self
+
+    assert Incremental(Learner()).fit(source.X).classes_given_ is None
 
 
 def test_at_most_five_rows_are_named():

@@ -27,10 +27,12 @@ from sklearn.ensemble import (
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputRegressor, RegressorChain
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.utils.validation import has_fit_parameter
 
 from incremental import Incremental
 
@@ -179,9 +181,62 @@ def test_one_versus_rest_learns_from_lazy_x_but_predicts_in_memory(X, y):
     assert model.predict(X.compute()).shape == (120,)
 
 
-def test_boosting_needs_a_named_sample_weight(X, y):
-    with pytest.raises(ValueError, match="Incremental doesn't support sample_weight"):
-        AdaBoostClassifier(CLASSIFIER, n_estimators=2).fit(X, y.compute())
+class OnePass(SGDClassifier):
+    """What the wrapper does with data in memory."""
+
+    def fit(self, X, y, sample_weight=None):
+        return self.partial_fit(X, y, np.unique(y), sample_weight)
+
+
+ONE_PASS = OnePass(loss="log_loss", random_state=0)
+
+
+def test_boosting_weights_rows(X, y):
+    X, y = X.compute(), y.compute()
+    # Boosting draws a random_state for the wrapper, too, and so others for the estimator.
+    model, expected = (
+        AdaBoostClassifier(estimator.set_params(**{name: False}), n_estimators=3).fit(X, y)
+        for estimator, name in [
+            (clone(CLASSIFIER), "estimator__shuffle"),
+            (clone(ONE_PASS), "shuffle"),
+        ]
+    )
+    assert np.array_equal(model.estimator_weights_, expected.estimator_weights_)
+    assert np.array_equal(model.predict(X), expected.predict(X))
+
+
+def test_calibration_weights_rows(X, y):
+    X, y = X.compute(), y.compute()
+    weight = np.linspace(0.1, 2, 120)
+    model = CalibratedClassifierCV(CLASSIFIER, cv=3).fit(X, y, sample_weight=weight)
+    expected = CalibratedClassifierCV(ONE_PASS, cv=3).fit(X, y, sample_weight=weight)
+    assert np.array_equal(model.predict_proba(X), expected.predict_proba(X))
+
+
+@pytest.mark.parametrize("scoring", [None, "accuracy"])
+def test_a_search_weights_scores(X, y, scoring):
+    X, y = X.compute(), y.compute()
+    weight, grid = np.linspace(0.1, 2, 120), {"alpha": [1e-4, 1.0]}
+    names = {f"estimator__{name}": values for name, values in grid.items()}
+    model = GridSearchCV(CLASSIFIER, names, cv=3, scoring=scoring).fit(X, y, sample_weight=weight)
+    expected = GridSearchCV(ONE_PASS, grid, cv=3, scoring=scoring).fit(X, y, sample_weight=weight)
+    found, wanted = (s.cv_results_["mean_test_score"] for s in (model, expected))
+    assert np.array_equal(found, wanted)
+
+
+def test_weights_are_shown_where_the_estimator_takes_them():
+    for estimator, takes in [
+        (SGDClassifier(), True),
+        (make_pipeline(StandardScaler(), SGDClassifier()), True),
+        (Incremental(SGDClassifier()), True),
+        (IncrementalPCA(), False),
+        (make_pipeline(StandardScaler(), IncrementalPCA()), False),
+        (FeatureUnion([("a", StandardScaler())]), False),
+    ]:
+        model = Incremental(estimator)
+        assert has_fit_parameter(model, "sample_weight") == takes
+        assert has_fit_parameter(model.set_params(estimator=IncrementalPCA()), "X_val")
+        assert not has_fit_parameter(model, "sample_weight")
 
 
 def test_a_union_of_features_stays_lazy(X, converted):

@@ -38,6 +38,11 @@ def test_scores_are_plotted_against_the_rows_learned(fitted):
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Rows learned", "Roc auc")
 
 
+def test_where_to_plot_may_come_first():
+    _, ax = plt.subplots()
+    assert ValidationScoresDisplay([1.0, 2.0]).plot(ax, ms=5).ax_ is ax
+
+
 def test_scores_that_are_all_nan_have_no_best():
     assert ValidationScoresDisplay([np.nan, np.nan]).plot().best_ is None
 
@@ -45,6 +50,8 @@ def test_scores_that_are_all_nan_have_no_best():
 def test_what_cannot_be_plotted_is_refused(source, fitted):
     with pytest.raises(NotFittedError, match="fitted with early_stopping=True"):
         ValidationScoresDisplay.from_estimator(Incremental(SGDClassifier()))
+    with pytest.raises(NotFittedError, match="must be an Incremental fitted.* Got 3 without"):
+        ValidationScoresDisplay.from_estimator(3)
     with pytest.raises(ValueError, match="must be 'pass' or 'n_samples'. Got 'rows'"):
         ValidationScoresDisplay.from_estimator(fitted, x="rows")
     with pytest.raises(ValueError, match="needs n_samples"):
