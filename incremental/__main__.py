@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from typing import Any
 
 import dask
 from dask.utils import format_bytes
@@ -31,32 +32,29 @@ class LazyScaler(TransformerMixin, BaseEstimator):
 
 
 class Progress:
-    """Counts blocks on standard error, at most ten times a second."""
+    """A callback that counts blocks on standard error, at most ten times a second."""
 
-    def __init__(self, n_blocks: int):
-        self.n_blocks, self.done, self.last = n_blocks, 0, 0.0
+    def __init__(self) -> None:
+        self.last = 0.0
 
-    def advance(self) -> None:
-        """Count one block."""
-        self.done += 1
-        now = time.monotonic()
-        if now - self.last > 0.1 or self.done == self.n_blocks:
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Begin a fit."""
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """End a fit."""
+        print(file=sys.stderr)
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Begin a pass, or a block."""
+
+    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
+        """Count a block."""
+        if context.task_name != "block":
+            return
+        now, done, n_blocks = time.monotonic(), context.task_id + 1, context.parent.max_subtasks
+        if now - self.last > 0.1 or done == n_blocks:
             self.last = now
-            print(f"\r  learned {self.done} of {self.n_blocks} blocks", end="", file=sys.stderr)
-        if self.done == self.n_blocks:
-            print(file=sys.stderr)
-
-
-class Counted(SGDClassifier):
-    """An SGDClassifier that reports its progress."""
-
-    progress: Progress
-
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """Learn from one block."""
-        super().partial_fit(X, y, classes=classes, sample_weight=sample_weight)
-        self.progress.advance()
-        return self
+            print(f"\r  learned {done} of {n_blocks} blocks", end="", file=sys.stderr)
 
 
 def peak_memory() -> int | None:
@@ -87,9 +85,8 @@ def main(argv: list[str] | None = None) -> None:
     )
     idle = peak_memory()
     start = time.perf_counter()
-    Counted.progress = Progress(options.blocks)
-    model = Incremental(Counted(random_state=0), classes=[0, 1])
-    pipe = make_pipeline(LazyScaler(), model)
+    model = Incremental(SGDClassifier(random_state=0), classes=[0, 1])
+    pipe = make_pipeline(LazyScaler(), model.set_callbacks(Progress()))
     pipe.fit(X, y)
     seconds = time.perf_counter() - start
     held_out, labels = make_classification(
