@@ -109,43 +109,55 @@ class Batches:
         self.batch_size = batch_size
         self._full: list[Block] = []  # fits one batch, or is larger than one
         self._waiting: list[Block] = []
+        self._n_full = self._n_waiting = 0  # rows: counted once, for many blocks may wait
 
     def add(self, block: Block) -> list[Block]:
         """Take a block and return the batches that are ready."""
         if self.batch_size is None:
             return [block]
         ready: list[Block] = []
-        waiting = self._size(self._waiting)
-        if waiting + n_rows(block) > self.batch_size <= 2 * waiting:
-            ready = self._release(self._full)
-            self._full, self._waiting = self._waiting, []
+        n = n_rows(block)
+        if self._n_waiting + n > self.batch_size <= 2 * self._n_waiting:
+            ready = self._next()
         self._waiting.append(block)
-        if self._size(self._waiting) >= self.batch_size:
-            ready += self._release(self._full)
-            self._full, self._waiting = self._waiting, []
+        self._n_waiting += n
+        if self._n_waiting >= self.batch_size:
+            ready += self._next()
+        return ready
+
+    def _next(self) -> list[Block]:
+        """Return the batches of what is full; what waits is full now."""
+        ready = self._release(self._full)
+        self._full, self._waiting = self._waiting, []
+        self._n_full, self._n_waiting = self._n_waiting, 0
         return ready
 
     def blocks(self) -> list[Block]:
         """Return the blocks that wait for more rows, or for the end."""
         return [*self._full, *self._waiting]
 
+    @property
+    def n_blocks(self) -> int:
+        """Return how many these are."""
+        return len(self._full) + len(self._waiting)
+
+    @property
+    def n_rows(self) -> int:
+        """Return how many rows they have."""
+        return self._n_full + self._n_waiting
+
     def copy(self) -> Batches:
         """Return a copy that takes other blocks from now on."""
         other = Batches(self.batch_size)
         other._full, other._waiting = list(self._full), list(self._waiting)
+        other._n_full, other._n_waiting = self._n_full, self._n_waiting
         return other
 
     def rest(self) -> list[Block]:
         """Return the last batches."""
-        full, waiting = self._full, self._waiting
-        self._full, self._waiting = [], []
-        if 2 * self._size(waiting) < (self.batch_size or 0):
-            return self._release([*full, *waiting])
-        return [*self._release(full), *self._release(waiting)]
-
-    @staticmethod
-    def _size(blocks: list[Block]) -> int:
-        return sum(map(n_rows, blocks))
+        if 2 * self._n_waiting < (self.batch_size or 0):
+            self._full, self._waiting = [*self._full, *self._waiting], []
+        return [*self._next(), *self._next()]
 
     def _release(self, blocks: list[Block]) -> list[Block]:
         if not blocks or self.batch_size is None:

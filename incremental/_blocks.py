@@ -13,9 +13,9 @@ import dask.array as da
 import numpy as np
 from dask.bag import Bag
 from dask.base import collections_to_expr, is_dask_collection
-from dask.core import flatten
+from dask.core import flatten, toposort
 from dask.delayed import Delayed
-from dask.highlevelgraph import HighLevelGraph
+from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from dask.task_spec import DataNode, GraphNode, Task, TaskRef
 from dask.utils import disable_gc
 
@@ -324,10 +324,34 @@ def _merge(columns: list[_Column]) -> tuple[dict[Key, GraphNode], list[list[Key]
             layered.append(data.__dask_graph__())
     if layered:
         wanted = [k for part in keys for k in part if k not in graph]
-        merged = HighLevelGraph.merge(*layered)
+        merged = _in_few_layers(HighLevelGraph.merge(*layered))
         # One optimiser for arrays, bags and delayed values, so that what they share stays shared.
         graph.update(_flat(da.Array.__dask_optimize__(merged, wanted)))
     return graph, keys
+
+
+def _in_few_layers(graph: HighLevelGraph) -> HighLevelGraph:
+    """Put layers of written out tasks, and all that they depend on, into one.
+
+    dask's own culling takes as long as there are layers times keys, and each `Delayed` has a layer
+    of its own.
+    """
+    below = graph.dependencies
+    is_plain = {name: isinstance(layer, MaterializedLayer) for name, layer in graph.layers.items()}
+    # Others know the layers that they depend on by their names.
+    named = {d for name, plain in is_plain.items() if not plain for d in below[name]}
+    one = f"plain-{uuid.uuid4().hex}"
+    tasks: dict[Key, Any] = {}
+    joined: set[str] = set()
+    for name in toposort(graph.layers, dependencies=below):
+        if is_plain[name] and name not in named and below[name] <= joined:
+            joined.add(name)
+            tasks.update(graph.layers[name])
+    rest = [name for name in graph.layers if name not in joined]
+    return HighLevelGraph(
+        {one: MaterializedLayer(tasks), **{name: graph.layers[name] for name in rest}},
+        {one: set(), **{n: {one if d in joined else d for d in below[n]} for n in rest}},
+    )
 
 
 def _flat(graph: Any) -> dict[Key, GraphNode]:

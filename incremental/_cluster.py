@@ -224,8 +224,12 @@ class Feed:
         if task is None or key in self._kept:  # a persisted value is there already
             return key
         if isinstance(key, tuple):
-            return (f"{key[0]}-{self.token}", *key[1:])
-        return f"{key}-{self.token}"
+            return (self._renamed(key[0]), *key[1:])
+        return self._renamed(key)
+
+    def _renamed(self, key: Any) -> str:
+        # 1 and "1" are two keys.
+        return f"{key}-{self.token}" if isinstance(key, str) else f"{self.token}-{key!r}"
 
     def fill(self) -> None:
         """Submit windows while there is room for them."""
@@ -279,7 +283,9 @@ class Feed:
     def _scatter(self, values: dict[Key, Any], **options: Any) -> list[distributed.Future]:
         try:
             return list(self.client.scatter(values, **options).values())
-        except (OSError, ValueError) as error:  # all workers that were there go, or have gone
+        except (OSError, ValueError, KeyError) as error:  # a worker that was there goes, or has gone
+            # The scheduler may have taken note already that this client wants them.
+            release([distributed.Future(key, self.client) for key in values])
             raise Lost from error
 
     def _has_room(self) -> bool:

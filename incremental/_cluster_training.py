@@ -34,7 +34,6 @@ from dask.delayed import Delayed
 from dask.sizeof import sizeof
 from dask.task_spec import Alias, DataNode, Task, TaskRef
 
-from incremental._batches import n_rows
 from incremental._cluster import (
     LARGE,
     ClusterRunner,
@@ -153,13 +152,12 @@ def _finish_before_error(learner: Learner) -> Checkpoint:
 
 def _checkpoint(learner: Learner) -> Checkpoint:
     """Return a checkpoint."""
-    n_waiting = sum(map(n_rows, learner.blocks_waiting()))
     return Checkpoint(
         learner.model,
         learner.n_batches,
         learner.n_rows,
         learner.waiting,
-        n_waiting,
+        learner.n_waiting,
         learner.seconds,
     )
 

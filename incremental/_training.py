@@ -113,11 +113,11 @@ class Learner:
             return False
         if self.classes is not None:
             check_labels(block.get("y"), self.classes, number, self.order)
-        self._unfinished = [*self._unfinished, (number, n, 0)]
+        self._unfinished.append((number, n, 0))
         self._learn_batches(self._batches.add(block))
         self.n_rows += n
-        waiting = [*self.waiting, number]
-        self.waiting = waiting[len(waiting) - len(self.blocks_waiting()) :]
+        self.waiting.append(number)
+        del self.waiting[: len(self.waiting) - self._batches.n_blocks]
         return True
 
     def finish(self) -> None:
@@ -125,21 +125,23 @@ class Learner:
         self.waiting = []
         self._learn_batches(self._batches.rest())
 
-    def blocks_waiting(self) -> list[Block]:
-        """Return the blocks that wait until there are more rows."""
-        return self._batches.blocks()
+    @property
+    def n_waiting(self) -> int:
+        """Return how many rows wait until there are more."""
+        return self._batches.n_rows
 
     def copy(self) -> Learner:
         """Return a learner that shares nothing with this one but data and what never changes."""
         other = copy.copy(self)
         other.model = _copy_of_what_learns(self.model)
         other._batches = self._batches.copy()
+        other.waiting, other._unfinished = list(self.waiting), list(self._unfinished)
         return other
 
     def __sizeof__(self) -> int:
         # dask weighs with it where to learn: to move the model or to move the block.
         return object.__sizeof__(self) + sizeof(
-            [getattr(self.model, "__dict__", {}), *self.blocks_waiting()]
+            [getattr(self.model, "__dict__", {}), *self._batches.blocks()]
         )
 
     def _learn_batches(self, batches: list[Block]) -> None:
