@@ -437,7 +437,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         with (
             _training.whole_blocks() as interrupt,
             open_runner(blocks.collections) as runner,
-            interrupt.until_left(),
+            interrupt.allowed(),
         ):
             planned = plan(blocks, runner)
             if needs_classes:
@@ -536,20 +536,20 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                     seed=[learner.seed, n_before],
                     listening=pass_task.listens,
                 ) as blocks,
-                interrupt.until_left(),
+                interrupt.allowed(),
             ):
                 for step in blocks:
                     block_task = pass_task.begin("block", 0, step.data)
-                    interrupt.learning = step.in_place
+                    interrupt.waits = step.in_place
                     learned = step.learn() or learned
                     self._adopt(learner)
-                    interrupt.learning = False
+                    interrupt.waits = False
                     interrupt.check()
                     if block_task.end():
                         break
         finally:
             self._adopt(learner)
-            interrupt.learning = False
+            interrupt.waits = False
         interrupt.check()
         return learned
 

@@ -139,6 +139,11 @@ def _client_of(get: Callable) -> Any:
 def _threads(workers: int) -> Iterator[Executor]:
     pool = ThreadPoolExecutor(workers, thread_name_prefix="incremental")
     try:
+        # All threads now: one that Ctrl-C interrupts while it starts would not be waited for.
+        started = threading.Barrier(workers + 1)
+        for _ in range(workers):
+            pool.submit(started.wait)
+        started.wait()
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -232,13 +237,18 @@ def _watched(tasks, compute: Callable, *, stop=None, before=None, after=None) ->
     return values
 
 
+#: Two threads must not both take the active callbacks.
+_SWAPPING = threading.Lock()
+
+
 class Watch:
     """Tells dask's local diagnostics about a stream as if one scheduler had run it all."""
 
     def __init__(self, graph: Graph):
         self.graph = graph
         self.lock = threading.Lock()
-        self.callbacks, Callback.active = Callback.active, set()
+        with _SWAPPING:
+            self.callbacks, Callback.active = Callback.active, set()
         self.state: dict[str, Any] = {
             "ready": set(graph),
             "waiting": {},
@@ -271,7 +281,8 @@ class Watch:
                     posttask(key, value, self.graph, self.state, threading.get_ident())
 
     def finish(self, failed: bool) -> None:
-        Callback.active = self.callbacks
+        if self.callbacks:  # else another thread has them, and gives them back
+            Callback.active = self.callbacks
         for *_, finish in self.callbacks:
             if finish:
                 finish(self.graph, self.state, failed)

@@ -295,12 +295,14 @@ def whole_blocks() -> Iterator[Interrupt]:
     if not mine or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield interrupt
         return
-    signal.signal(signal.SIGINT, interrupt.on_signal)
+    interrupt.waits = True  # also while the signal itself changes hands
     try:
+        signal.signal(signal.SIGINT, interrupt.on_signal)
         yield interrupt
     finally:
+        interrupt.waits = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    interrupt.check()
+        interrupt.check()  # an error must not swallow it
 
 
 class Interrupt:
@@ -308,19 +310,21 @@ class Interrupt:
 
     def __init__(self):
         #: Whether Ctrl-C has to wait.
-        self.learning = False
+        self.waits = False
         self.pressed = False
 
     @contextmanager
-    def until_left(self) -> Iterator[None]:
-        """Let Ctrl-C wait from the end of this context on, while others around it are left."""
+    def allowed(self) -> Iterator[None]:
+        """Let Ctrl-C through; it waits while the contexts around this one are entered and left."""
         try:
+            self.waits = False
+            self.check()
             yield
         finally:
-            self.learning = True
+            self.waits = True
 
     def on_signal(self, signum: int, frame: Any) -> None:
-        if not self.learning or self.pressed:
+        if not self.waits or self.pressed:
             raise KeyboardInterrupt
         self.pressed = True
 

@@ -47,4 +47,8 @@ def _with_cause(kind: type[BlockError], args: tuple, cause: BaseException | None
 
 def describe(error: BaseException) -> str:
     """Return the type and the text of an error in one line."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # that of somebody else
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
