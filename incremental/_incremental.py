@@ -963,7 +963,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         router : sklearn.utils.metadata_routing.MetadataRouter
             Parameters of `fit` and `partial_fit` go to its ``partial_fit``, those of `score` to its
-            ``score``.
+            ``score``, or to the scorer that `scoring` names.
 
         Examples
         --------
@@ -975,7 +975,10 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """
         router = MetadataRouter(owner=self).add_self_request(self)  # X_val, ...
         score = MethodMapping().add(caller="score", callee="score")
-        router.add(estimator=self.estimator, method_mapping=score)
+        if self.scoring is None:
+            router.add(estimator=self.estimator, method_mapping=score)
+        else:
+            router.add(scorer=check_scoring(self, self.scoring), method_mapping=score)
         learn = MethodMapping().add(caller="fit", callee="partial_fit")
         learn.add(caller="partial_fit", callee="partial_fit")
         for path, step in _pipeline.learning_steps(self.estimator).items():
@@ -988,7 +991,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             return _pipeline.name_params(self.estimator, params) if method == "fit" else params
         routed = process_routing(self, method, **params)
         if method == "score":
-            return routed.estimator.score
+            return (routed.estimator if self.scoring is None else routed.scorer).score
         return {
             f"{path}__{name}" if path else name: value
             for path in _pipeline.learning_steps(self.estimator)

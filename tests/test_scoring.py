@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.cluster import MiniBatchKMeans
+from sklearn.cluster import Birch, MiniBatchKMeans
 from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import SGDClassifier, SGDRegressor
@@ -501,3 +501,53 @@ def test_blocks_are_scored_as_configured(scoring, source, scheduler):
         assert model.score(source.X, source.y) == source.y.mean().compute()
     with pytest.raises(BlockError, match="could not be scored: AssertionError"):
         model.score(source.X, source.y)
+
+
+def weighted(**request):
+    return make_scorer(accuracy_score).set_score_request(**request)
+
+
+def test_weights_are_routed_to_the_scorer_rather_than_to_the_estimator(source):
+    w = np.linspace(0.1, 1, 200)
+    X, y = dask.compute(source.X, source.y)
+    with config_context(enable_metadata_routing=True):
+        learner = SGDClassifier(random_state=0).set_partial_fit_request(sample_weight=True)
+        for request in (False, None):
+            learner.set_score_request(sample_weight=request)
+            model = Incremental(learner, scoring=weighted(sample_weight=True))
+            model.fit(source.X, source.y, sample_weight=w)
+            predicted = model.estimator_.predict(X)
+            expected = accuracy_score(y, predicted, sample_weight=w)
+            assert model.score(source.X, source.y, sample_weight=w) == expected
+            assert model.score(X, y, sample_weight=w) == expected
+            model.set_params(scoring=weighted(sample_weight="heft"))
+            assert model.score(source.X, source.y, heft=w) == expected
+            model.set_params(scoring={"a": weighted(sample_weight="heft"), "b": "accuracy"})
+            unweighted = accuracy_score(y, predicted)
+            score = model.score(source.X, source.y, heft=w)
+            assert score == {"a": expected, "b": unweighted}
+        clusters = Incremental(Birch(n_clusters=2), scoring=weighted(sample_weight=True))
+        clusters.fit(source.X)
+        expected = accuracy_score(y, clusters.estimator_.predict(X), sample_weight=w)
+        assert clusters.score(source.X, source.y, sample_weight=w) == expected
+        with pytest.raises(
+            TypeError, match=r"score got unexpected argument\(s\) {'sample_weight'}"
+        ):
+            clusters.set_params(scoring=lambda model, X, y: 0.0)
+            clusters.score(source.X, source.y, sample_weight=w)
+
+
+def test_cross_validation_routes_weights_to_the_scorer():
+    X, y = np.random.default_rng(0).random((60, 3)), np.arange(60) % 2
+    w = np.linspace(0.1, 1, 60)
+    with config_context(enable_metadata_routing=True):
+        learner = SGDClassifier(random_state=0).set_partial_fit_request(sample_weight=True)
+        learner.set_score_request(sample_weight=False)
+        model = Incremental(learner, scoring=weighted(sample_weight=True))
+        options = {"cv": KFold(2), "params": {"sample_weight": w}, "error_score": "raise"}
+        scores = cross_validate(model, X, y, **options)["test_score"]
+    for score, (train, test) in zip(scores, KFold(2).split(X), strict=True):
+        reference = SGDClassifier(random_state=0)
+        reference.partial_fit(X[train], y[train], classes=[0, 1], sample_weight=w[train])
+        predicted = reference.predict(X[test])
+        assert score == accuracy_score(y[test], predicted, sample_weight=w[test])
