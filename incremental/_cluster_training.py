@@ -33,6 +33,7 @@ import distributed
 from dask.delayed import Delayed
 from dask.sizeof import sizeof
 from dask.task_spec import Alias, DataNode, Task, TaskRef
+from sklearn import config_context
 
 from incremental._cluster import (
     LARGE,
@@ -85,13 +86,20 @@ class Checkpoint(NamedTuple):
     seconds: float
 
 
+@contextmanager
+def _copied(learner: Learner) -> Iterator[Learner]:
+    """Yield a copy of `learner` that learns as configured where the fit was called."""
+    with config_context(**learner.config):
+        yield learner.copy()
+
+
 def _learn(
     learner: Learner, number: int, names: tuple[str, ...] | None, *values: Any, anchor: None = None
 ) -> Learner:
     """Return a copy of `learner` that has learned a block: others may see the original."""
     start = time.perf_counter()
-    learner = learner.copy()
-    _learn_block(learner, number, names, values)
+    with _copied(learner) as learner:
+        _learn_block(learner, number, names, values)
     learner.seconds = time.perf_counter() - start
     return learner
 
@@ -121,31 +129,30 @@ def _load_and_learn(
 ) -> Learner:
     """Return a copy of `learner` that has learned blocks, each loaded when it is its turn."""
     start = time.perf_counter()
-    learner = learner.copy()
     inputs = dict(zip(shared, values, strict=True))
-    for n_learned, (number, tasks, keys) in enumerate(loads):
-        if n_learned and time.perf_counter() - start > TOO_LONG:
-            raise TimeoutError(f"{n_learned} blocks were expected to take {TOGETHER} s")
-        loaded = execute(tasks, inputs, set(keys))
-        if FAILURE in loaded:
-            raise loaded[FAILURE]
-        _learn_block(learner, number, names, [loaded[key] for key in keys])
-        del loaded
+    with _copied(learner) as learner:
+        for n_learned, (number, tasks, keys) in enumerate(loads):
+            if n_learned and time.perf_counter() - start > TOO_LONG:
+                raise TimeoutError(f"{n_learned} blocks were expected to take {TOGETHER} s")
+            loaded = execute(tasks, inputs, set(keys))
+            if FAILURE in loaded:
+                raise loaded[FAILURE]
+            _learn_block(learner, number, names, [loaded[key] for key in keys])
+            del loaded
     learner.seconds = (time.perf_counter() - start) / len(loads)
     return learner
 
 
 def _finish(learner: Learner) -> Checkpoint:
     """Return a checkpoint after the rows that wait were learned."""
-    learner = learner.copy()
-    learner.finish()
+    with _copied(learner) as learner:
+        learner.finish()
     return _checkpoint(learner)
 
 
 def _finish_before_error(learner: Learner) -> Checkpoint:
     """Return a checkpoint after those rows that wait were learned that come before an error."""
-    learner = learner.copy()
-    with suppress(BlockError):
+    with _copied(learner) as learner, suppress(BlockError):
         learner.finish()
     return _checkpoint(learner)
 

@@ -97,8 +97,8 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     scoring : str, callable, list, tuple or dict, default=None
         What `score` returns, as in :func:`sklearn.model_selection.cross_validate`; several scores
         are a dict.  None is the score of the wrapped estimator.  A callable is given the model, an
-        X without content and y: predictions are gathered, X never is.  `early_stopping` decides by
-        it, then it has to be a single one.
+        X that is only a length, and y: predictions are gathered, X never is.  `early_stopping`
+        decides by it, then it has to be a single one.
     prefetch : int, default=None
         At most so many blocks are computed, or being computed, ahead of the one that is being
         learned.  None means two more than dask has workers; 0 computes each block in the
@@ -118,7 +118,8 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     validation_n_samples_ : list of int
         How many rows were learned until each of them; only defined with `early_stopping`.
     best_validation_score_ : float
-        The score of `estimator_`; only defined with `early_stopping`.
+        The highest of them, that of the model that `fit` has kept; only defined with
+        `early_stopping`.
     classes_, coef_, n_features_in_, ...
         Every other attribute with a trailing underscore is read from `estimator_`.
 
@@ -418,7 +419,10 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 "None. Pass y."
             )
         stops_early = validation_data is not None
-        scorer = _validation.check_scorer(self, self.scoring) if stops_early else None
+        if stops_early:
+            scorer = _validation.check_scorer(self, self.scoring, y is not None)
+        elif self.scoring is not None:
+            check_scoring(self, self.scoring)  # which refuses an unknown name
         is_new = model is not self.__dict__.get("estimator_")
         _checks.check_data(model, X, fit_params, is_fitted=not is_new)
         rows = {k: v for k, v in fit_params.items() if _blocks.is_per_row(v, X)}
@@ -451,7 +455,13 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                         planned, self.validation_fraction, seed
                     )
                 validation = _validation.Validation(
-                    held_out, scorer, runner, self.prefetch, self.tol, self.n_iter_no_change
+                    held_out,
+                    scorer,
+                    runner,
+                    self.prefetch,
+                    self.tol,
+                    self.n_iter_no_change,
+                    _validation.HELD_OUT if validation_blocks is None else _validation.GIVEN,
                 )
             has_steps = is_new and _pipeline.is_tree(model)
             former = self.__dict__.get("estimator_") if is_new else None
@@ -933,6 +943,15 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         score : float or dict of str to float
             What scikit-learn returns on the same data in memory; a dict if `scoring` names several.
 
+        Raises
+        ------
+        BlockError
+            If a block cannot be computed or scored.
+        NotImplementedError
+            If the score looks at X itself, and so cannot be put together from blocks.
+        ValueError
+            If every block is empty, or if scikit-learn refuses what was gathered from them.
+
         Examples
         --------
         >>> from sklearn.naive_bayes import GaussianNB
@@ -960,6 +979,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         blocks = _blocks.make_blocks(X, y, rows)
         if not blocks.collections:
             return (model.score if scorer is None else partial(scorer, model))(X, y, **params)
+        _scoring.check(model, scorer, y is not None)
         with open_runner(blocks.collections) as runner:
             planned = plan(blocks, runner)
             return _scoring.score(model, scorer, planned, runner, self.prefetch, whole)
@@ -971,7 +991,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         router : sklearn.utils.metadata_routing.MetadataRouter
             Parameters of `fit` and `partial_fit` go to its ``partial_fit``, those of `score` to its
-            ``score``.
+            ``score``, or to the scorer that `scoring` names.
 
         Examples
         --------
@@ -983,7 +1003,10 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """
         router = MetadataRouter(owner=self).add_self_request(self)  # X_val, ...
         score = MethodMapping().add(caller="score", callee="score")
-        router.add(estimator=self.estimator, method_mapping=score)
+        if self.scoring is None:
+            router.add(estimator=self.estimator, method_mapping=score)
+        else:
+            router.add(scorer=check_scoring(self, self.scoring), method_mapping=score)
         learn = MethodMapping().add(caller="fit", callee="partial_fit")
         learn.add(caller="partial_fit", callee="partial_fit")
         for path, step in _pipeline.learning_steps(self.estimator).items():
@@ -996,7 +1019,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             return _pipeline.name_params(self.estimator, params) if method == "fit" else params
         routed = process_routing(self, method, **params)
         if method == "score":
-            return routed.estimator.score
+            return (routed.estimator if self.scoring is None else routed.scorer).score
         return {
             f"{path}__{name}" if path else name: value
             for path in _pipeline.learning_steps(self.estimator)

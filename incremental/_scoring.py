@@ -5,25 +5,33 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier, is_regressor
-from sklearn.decomposition import LatentDirichletAllocation
+from sklearn import config_context, get_config
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.cluster import MiniBatchKMeans
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, check_scoring, mean_squared_error
 from sklearn.pipeline import Pipeline
 
-from incremental._batches import concatenate, n_rows
+from incremental._batches import _num_samples, concatenate, n_rows
 from incremental._pipeline import through
 from incremental._runner import Runner
 from incremental._stream import Plan, stream
 from incremental._training import check_block, last_step
 from incremental.exceptions import BlockError, describe
 
-RESPONSES = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+RESPONSES = (
+    "predict",
+    "predict_proba",
+    "predict_log_proba",
+    "decision_function",
+    "score_samples",
+)
 
 
 class Question(NamedTuple):
@@ -32,8 +40,16 @@ class Question(NamedTuple):
     model: Any
     #: How the values of a block are called.
     names: tuple[str, ...]
-    #: Of a block without "X": its answer.
-    answer: Any
+    #: Given the model and the values of a block by name: its answer.
+    answer: Callable[..., Any]
+    #: Parameters of `answer` that are the same for all blocks.
+    params: dict[str, Any]
+    #: scikit-learn keeps its configuration for each thread.
+    config: dict[str, Any]
+
+
+class NoRows(ValueError):
+    """There is nothing to score."""
 
 
 def score(
@@ -59,63 +75,122 @@ def score(
     Returns
     -------
     score : float or dict
-        The accuracy and R^2 that scikit-learn gives its estimators are put together from sums, a
-        score without predictions is the sum or the average of the blocks' scores; for any other,
-        the predictions of all blocks are gathered.
+        The accuracy and R^2 that scikit-learn gives its estimators, and the inertia of its
+        k-means, are put together from sums; for any other score, the predictions of all blocks are
+        gathered, and it is asked once.
 
     Raises
     ------
     BlockError
         If a block cannot be computed or scored.
+    NoRows
+        If every block is empty.
+    NotImplementedError
+        If the score looks at X.
     """
     rows = [name for name in planned.blocks.names if name not in ("X", "y")]
-    model = _unfrozen(model)
-    while isinstance(model, Pipeline):
-        planned, model = through(planned, model, rows), _unfrozen(last_step(model))
-    own = None if scorer is not None or params else getattr(type(model), "score", None)
-    if own is ClassifierMixin.score and rows in ([], ["sample_weight"]):
-        correct, total = zip(*_answers(model, _hits, planned, runner, prefetch), strict=True)
-        return float(np.sum(correct) / np.sum(total))
-    if own is RegressorMixin.score and rows in ([], ["sample_weight"]):
-        return _r2(_answers(model, _moments, planned, runner, prefetch))
-    if scorer is None and not (is_classifier(model) or is_regressor(model)):
-        if isinstance(model, LatentDirichletAllocation):
-            raise NotImplementedError(
-                "The score of LatentDirichletAllocation cannot be put together from the scores of "
-                "blocks. Score data in memory instead: estimator_.score(X[:10_000].compute())."
-            )
-        answer = partial(_own_score, params)
-        scores, sizes = zip(*_answers(model, answer, planned, runner, prefetch), strict=True)
-        if hasattr(model, "score_samples"):  # a mean log-likelihood; else a sum (an inertia)
-            return float(np.average(scores, weights=sizes))
-        return float(np.sum(scores))
+    models, scorer = handed_on(model, scorer)
+    for outer in models:
+        if isinstance(outer, Pipeline):
+            planned = through(planned, outer, rows)
+    model = models[-1]
+    own = None if scorer is not None else _own(model)
+    if own in SUMS and {*rows, *params} <= {"sample_weight"}:
+        answer, merge = SUMS[own]
+        return merge(_answers(model, answer, params, planned, runner, prefetch))
     answer = partial(_respond, _methods(model, scorer))
-    parts = _answers(model, answer, planned, runner, prefetch)
+    parts = _answers(model, answer, {}, planned, runner, prefetch)
     gathered = {name: _gather(name, [part[name] for part in parts]) for name in parts[0]}
     y = gathered.pop("y", None)
     weights = {name: gathered.pop(name) for name in rows}
-    answers = _answering(model, gathered)
+    some = y if y is not None else next(iter(gathered.values()), ())
+    X = _Unseen(_num_samples(some), _looks_at_X(model, scorer))
+    answers = _answering(model, X, gathered)
     ask = answers.score if scorer is None else partial(scorer, answers)
-    return ask(_without_content(y, next(iter(gathered.values()), ())), y, **weights, **params)
+    return ask(X, y, **weights, **params)
 
 
-def _unfrozen(model: Any) -> Any:
-    """Return what a frozen estimator hands every call on to."""
-    while isinstance(model, FrozenEstimator):
-        model = model.estimator
-    return model
+def check(model: Any, scorer: Any, has_y: bool) -> None:
+    """Refuse a score that has nothing but X to go by, before anything is read.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted or not.
+    scorer : callable or None
+        As for `score`.
+    has_y : bool
+        Whether predictions can be compared to a y.
+
+    Raises
+    ------
+    NotImplementedError
+        If it is one.
+    """
+    models, scorer = handed_on(model, scorer)
+    model = models[-1]
+    # Without a y there is nothing to compare predictions to.
+    names = RESPONSES if has_y else ("score_samples",)
+    by_predictions = any(hasattr(model, name) for name in names)
+    if scorer is None and not by_predictions and _own(model) not in SUMS:
+        raise NotImplementedError(_looks_at_X(model, scorer))
 
 
-def _answers(model: Any, answer: Any, planned: Plan, runner: Runner, prefetch: Any) -> list[Any]:
+def handed_on(model: Any, scorer: Any = None) -> tuple[list[Any], Any]:
+    """Return the models that a score is handed on through, and the scorer that it comes to.
+
+    The last model is the one that is scored: the last step of a pipeline, what is frozen, or what
+    is trained.
+    """
+    from incremental._incremental import Incremental  # which imports this module
+
+    models = [model]
+    while True:
+        if isinstance(model, Pipeline):
+            model = last_step(model)
+        elif isinstance(model, FrozenEstimator):
+            model = model.estimator
+        elif isinstance(model, Incremental):
+            if scorer is None and model.scoring is not None:
+                scorer = check_scoring(model, model.scoring)
+            model = vars(model).get("estimator_", model.estimator)
+        else:
+            return models, scorer
+        models.append(model)
+
+
+def _own(model: Any) -> Any:
+    """Return the score that the class of a model has."""
+    return getattr(type(model), "score", None)
+
+
+def _looks_at_X(model: Any, scorer: Any) -> str:
+    remedy = "Pass" if scorer is None else "Give it predictions only, pass another"
+    what = f"{type(model).__name__}.score" if scorer is None else f"The scoring {scorer!r}"
+    return (
+        f"{what} must go by predictions, for of blocks nothing else is put together. It looks at X "
+        f"instead. {remedy} scoring=..., or score data in memory: "
+        "estimator_.score(X[:10_000].compute())."
+    )
+
+
+def _answers(
+    model: Any,
+    answer: Callable[..., Any],
+    params: dict[str, Any],
+    planned: Plan,
+    runner: Runner,
+    prefetch: int | None,
+) -> list[Any]:
     """Ask every block with rows; each is read once and let go."""
-    question = Question(model, planned.blocks.names, answer)
+    question = Question(model, planned.blocks.names, answer, params, get_config())
     label = f"score-{type(model).__name__}"
     asked = planned.blocks.map("answer", _ask, question, label=label)
     with stream(Plan(asked), runner, prefetch=prefetch) as computed:
         found = [block["answer"] for _, block in computed]
     found = [one for one in found if one is not None]
     if not found:
-        raise ValueError(
+        raise NoRows(
             "Found array with 0 sample(s): every block of X is empty while a minimum of 1 is "
             "required."
         )
@@ -127,24 +202,37 @@ def _ask(question: Question, number: int, *values: Any) -> Any:
     if check_block(number, block) == 0:
         return None
     try:
-        return question.answer(question.model, block.pop("X"), block)
+        with config_context(**question.config):
+            return question.answer(question.model, **block, **question.params)
     except Exception as error:
         raise BlockError(
             f"Block {number} could not be scored: {describe(error)}", number
         ) from error
 
 
-def _hits(model: Any, X: Any, block: dict[str, Any]) -> tuple[float, float]:
-    weight = block.get("sample_weight")
-    y, predicted = block["y"], model.predict(X)
-    hits = accuracy_score(y, predicted, normalize=False, sample_weight=weight)
-    return hits, len(predicted) if weight is None else np.sum(weight)
+# Scores that are sums
 
 
-def _moments(model: Any, X: Any, block: dict[str, Any]) -> tuple[Any, ...]:
-    y, predicted = (np.asarray(v, dtype=float) for v in (block["y"], model.predict(X)))
+def _hits(model: Any, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, float]:
+    weight = _some(sample_weight)
+    hits = accuracy_score(y, model.predict(X), normalize=False, sample_weight=weight)
+    if weight is not None:
+        return hits, np.sum(weight)
+    return (hits, n_rows({"X": X})) if sample_weight is None else (0.0, 0.0)
+
+
+def _accuracy(parts: list[tuple[float, float]]) -> float:
+    correct, total = zip(*parts, strict=True)
+    _check_total(np.sum(total))
+    return float(np.sum(correct) / np.sum(total))
+
+
+def _moments(model: Any, X: Any, y: Any, sample_weight: Any = None) -> tuple[Any, ...]:
+    predicted = model.predict(X)
+    mean_squared_error(y, predicted, sample_weight=_some(sample_weight))  # refuses what R^2 refuses
+    y, predicted = (np.asarray(v, dtype=float) for v in (y, predicted))
     y, predicted = y.reshape(len(y), -1), predicted.reshape(len(y), -1)
-    weight = np.asarray(block.get("sample_weight", np.ones(len(y))), dtype=float)
+    weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
     total = weight.sum()
     shift = y[0]  # so that the mean of a constant is that constant
     mean = shift + weight @ (y - shift) / total if total else shift
@@ -169,6 +257,7 @@ def _r2(parts: list[tuple[Any, ...]]) -> float:
             around_mean = around_mean + other_around_mean + between
             mean = mean + (other_mean - mean) * share
             total += weight
+    _check_total(total)
     if n_samples < 2:
         message = "R^2 score is not well-defined with less than two samples."
         warnings.warn(message, UndefinedMetricWarning, stacklevel=4)
@@ -179,19 +268,44 @@ def _r2(parts: list[tuple[Any, ...]]) -> float:
     return float(np.mean(scores))
 
 
-def _own_score(params: dict[str, Any], model: Any, X: Any, block: dict[str, Any]) -> Any:
-    return model.score(X, **block, **params), n_rows({"X": X})
+def _some(weight: Any) -> Any:
+    """Return weights if there are any but 0: only all of them together must not be 0."""
+    return weight if weight is None or np.any(weight) else None
 
 
-def _respond(methods: tuple[str, ...], model: Any, X: Any, block: dict[str, Any]) -> dict[str, Any]:
-    return {**{method: getattr(model, method)(X) for method in methods}, **block}
+def _check_total(weight: float) -> None:
+    if weight == 0:  # in the words of scikit-learn
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+
+
+def _own_score(model: Any, X: Any, **values: Any) -> float:
+    return model.score(X, **values)
+
+
+def _sum(parts: list[float]) -> float:
+    return float(np.sum(parts))
+
+
+#: What a block is asked for, and what puts the answers together, for each score that is a sum over
+#: rows.  A class that has a score of its own is none of these.
+SUMS: dict[Any, tuple[Callable[..., Any], Callable[[list[Any]], float]]] = {
+    ClassifierMixin.score: (_hits, _accuracy),
+    RegressorMixin.score: (_moments, _r2),
+    MiniBatchKMeans.score: (_own_score, _sum),
+}
+
+
+# Scores of predictions
+
+
+def _respond(methods: tuple[str, ...], model: Any, X: Any, **values: Any) -> dict[str, Any]:
+    with np.errstate(divide="ignore"):  # log(0) may be nothing that the score asks for
+        return {**{method: getattr(model, method)(X) for method in methods}, **values}
 
 
 def _methods(model: Any, scorer: Any) -> tuple[str, ...]:
-    """Return the methods that a scorer may call."""
+    """Return the methods that a score may call."""
     available = tuple(method for method in RESPONSES if hasattr(model, method))
-    if scorer is None:
-        return tuple(method for method in available if method == "predict")
     # Private: no public way to ask a scorer; without it every method of the model is called.
     several = getattr(scorer, "_scorers", {"score": scorer}).values()
     wanted: set[str] = set()
@@ -201,16 +315,11 @@ def _methods(model: Any, scorer: Any) -> tuple[str, ...]:
     return tuple(method for method in available if method in wanted | {"predict"})
 
 
-def _gather(name: str, parts: list[Any]) -> Any:
-    if name in RESPONSES and isinstance(parts[0], list):  # one array for each output
-        return [concatenate(list(columns)) for columns in zip(*parts, strict=True)]
-    return concatenate(parts)
-
-
-def _answering(model: Any, responses: dict[str, Any]) -> Any:
-    """Return a copy of a model that answers with what was gathered, whatever X it is asked."""
+    parts = _answers(model, answer, {}, planned, runner, prefetch)
+    gathered = {name: _gather(name, [part[name] for part in parts]) for name in parts[0]}
     answers: dict[str, Any] = {
-        method: _answer(method, responses[method]) for method in RESPONSES if method in responses
+        name: _answer(name, getattr(model, name), X, gathered)
+        for name, gathered in responses.items()
     }
     answers["__reduce__"] = object.__reduce__
     shim = copy.copy(model)
@@ -218,15 +327,9 @@ def _answering(model: Any, responses: dict[str, Any]) -> Any:
     return shim
 
 
-def _answer(method: str, gathered: Any) -> Any:
-    def answer(self, X, **params):
-        return gathered
+def _answer(name: str, method: Any, unseen: _Unseen, gathered: Any) -> Callable[..., Any]:
+    def answer(self, X, *args, **params):
+        return gathered if X is unseen and not (args or params) else method(X, *args, **params)
 
-    answer.__name__ = method  # scorers ask for it
+    answer.__name__ = name  # scorers ask for it
     return answer
-
-
-def _without_content(y: Any, responses: Any) -> np.ndarray:
-    """Return an X without content of as many rows as there are; nobody looks at it."""
-    rows = responses if y is None else y
-    return np.empty((len(rows) if hasattr(rows, "__len__") else rows.shape[0], 0))

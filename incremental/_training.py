@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from dask.sizeof import sizeof
+from sklearn import get_config
 from sklearn.pipeline import Pipeline
 
 from incremental._batches import Batches, Block, _num_samples, n_rows
@@ -77,6 +78,8 @@ class Learner:
         self.classes = classes
         self.params = dict(params)
         self.promise = promise
+        #: scikit-learn keeps its configuration for each thread; for those who learn in another one.
+        self.config = get_config()
         self.n_batches = 0
         self.n_rows = 0
         #: What each of the blocks has cost that were learned last, in seconds, if that is measured.

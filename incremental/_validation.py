@@ -8,20 +8,27 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import check_scoring
 
+from incremental import _scoring
 from incremental._blocks import Blocks, make_blocks
 from incremental._labels import accepts
 from incremental._runner import Runner
-from incremental._scoring import score
 from incremental._stream import Plan
+from incremental.exceptions import BlockError
+
+#: What the data to validate on are called in errors.
+GIVEN = "the data to validate on (X_val, y_val, sample_weight_val)"
+HELD_OUT = "the blocks of X that early_stopping holds out"
 
 
-def check_scorer(estimator: Any, scoring: Any) -> Any:
+def check_scorer(estimator: Any, scoring: Any, has_y: bool) -> Any:
     """Return the one scorer that decides, or None for the score of the estimator itself.
 
     Raises
     ------
     ValueError
         If there is none, or if there are several.
+    NotImplementedError
+        If blocks cannot be scored.
     """
     if scoring is None:
         if not hasattr(estimator, "score"):
@@ -29,6 +36,7 @@ def check_scorer(estimator: Any, scoring: Any) -> Any:
                 f"early_stopping=True needs a score, and {type(estimator.estimator).__name__} has "
                 "none. Pass scoring."
             )
+        _scoring.check(estimator, None, has_y)
         return None
     if not isinstance(scoring, str) and not callable(scoring):
         raise ValueError(
@@ -44,33 +52,44 @@ def make_blocks_of(blocks: Blocks, X: Any, y: Any, sample_weight: Any) -> Blocks
     Raises
     ------
     ValueError
-        If their numbers of rows or blocks differ, or if there is only one block to learn from and
-        to hold out.
+        If their numbers of rows or blocks differ, or if there is only one block with rows to learn
+        from and to hold out.
     """
     if X is not None:
         rows = {} if sample_weight is None else {"sample_weight": sample_weight}
         try:
             return make_blocks(X, y, rows)
         except (TypeError, ValueError) as error:
-            names = "X_val, y_val, sample_weight_val"
-            raise type(error)(f"In the data to validate on ({names}): {error}") from None
-    if len(blocks) < 2:
+            raise type(error)(f"In {GIVEN}: {error}") from None
+    n_blocks = len(_with_rows(blocks))
+    if n_blocks < 2:
         raise ValueError(
-            "early_stopping=True holds out whole blocks, so that X must have at least 2. Got 1 "
-            "instead; cut X into more (rechunk, repartition, dask.array.from_array for data in "
-            "memory), or pass X_val and y_val."
+            "early_stopping=True holds out whole blocks, so that X must have at least 2. Got "
+            f"{n_blocks} instead; cut X into more (rechunk, repartition, dask.array.from_array for "
+            "data in memory), or pass X_val and y_val."
         )
     return None
 
 
 def hold_out(planned: Plan, fraction: float, seed: int) -> tuple[Plan, Plan]:
-    """Return plans of the blocks to learn from and of those to validate on."""
+    """Return plans of the blocks to learn from and of those to validate on.
+
+    Blocks that are known to be empty are neither.
+    """
+    some = _with_rows(planned.blocks)
+    if len(some) < len(planned.blocks):
+        planned = Plan(planned.blocks.take(some))
     # Apart from the seeds of the passes, [seed, pass], and of the blocks in them.
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
     learned, held_out = planned.held_out(fraction, rng)
     names = [n for n in planned.blocks.names if n in ("X", "y", "sample_weight")]
     blocks = planned.blocks
     return Plan(blocks.take(learned)), Plan(blocks.only(*names).take(held_out))
+
+
+def _with_rows(blocks: Blocks) -> list[int]:
+    """Return the positions of the blocks that may have rows."""
+    return [i for i, n in enumerate(blocks.lengths) if n != 0]
 
 
 class Validation:
@@ -88,6 +107,8 @@ class Validation:
         By how much a score has to exceed the best one to be a rise.
     n_iter_no_change : int
         Stop after so many passes without a rise.
+    name : str
+        What the blocks are called in errors: `GIVEN` or `HELD_OUT`.
 
     Attributes
     ----------
@@ -95,6 +116,8 @@ class Validation:
         One for each pass.
     n_samples : list of int
         Rows learned until then.
+    best_score : float
+        The highest of them; NaN if all are.
     best_model : estimator or None
         A copy of the model with the highest score; None if every score is NaN.
     """
@@ -107,6 +130,7 @@ class Validation:
         prefetch: int | None,
         tol: float,
         n_iter_no_change: int,
+        name: str,
     ):
         self._planned = planned
         self._scorer = scorer
@@ -114,25 +138,43 @@ class Validation:
         self._prefetch = prefetch
         self._tol = tol
         self._n_iter_no_change = n_iter_no_change
+        self._name = name
         self._n_without_rise = 0
         self.scores: list[float] = []
         self.n_samples: list[int] = []
-        self.best_score = -np.inf
+        self.best_score = np.nan
         self.best_model: Any = None
 
     def after_pass(self, model: Any, n_samples: int) -> bool:
         """Score the model; return whether to stop."""
+        found = self._score(model)
+        self.scores.append(found)
+        self.n_samples.append(n_samples)
+        # Written so that NaN is no rise, and that anything else is one after NaN.
+        best = np.fmax(self.best_score, -np.inf)
+        rises = found >= best + self._tol
+        self._n_without_rise = 0 if rises else self._n_without_rise + 1
+        if found > best:
+            self.best_score, self.best_model = found, copy.deepcopy(model)
+        return self._n_without_rise >= self._n_iter_no_change
+
+    def _score(self, model: Any) -> float:
         planned = self._planned
-        asked = model.score if self._scorer is None else self._scorer
+        models, scorer = _scoring.handed_on(model, self._scorer)
+        asked = models[-1].score if scorer is None else scorer
         if "sample_weight" in planned.blocks.names and not accepts(asked, "sample_weight"):
             names = [name for name in planned.blocks.names if name != "sample_weight"]
             planned = Plan(planned.blocks.only(*names))
-        found = score(model, self._scorer, planned, self._runner, self._prefetch, {})
-        self.scores.append(found)
-        self.n_samples.append(n_samples)
-        # Written so that NaN is no rise.
-        rises = found >= self.best_score + self._tol
-        self._n_without_rise = 0 if rises else self._n_without_rise + 1
-        if found > self.best_score:
-            self.best_score, self.best_model = found, copy.deepcopy(model)
-        return self._n_without_rise >= self._n_iter_no_change
+        try:
+            return _scoring.score(model, scorer, planned, self._runner, self._prefetch, {})
+        except BlockError as error:
+            # Its number is not that of a block to go on with.
+            where = f"After pass {len(self.scores) + 1}, in {self._name}"
+            raise BlockError(f"{where}: {error}", error.block) from error.__cause__
+        except _scoring.NoRows:
+            numbers = list(planned.blocks.numbers)
+            raise ValueError(
+                f"One block at least must have rows in {self._name}. Got only empty ones instead, "
+                f"{numbers}, after pass {len(self.scores) + 1}; pass others as X_val and y_val, or "
+                "hold out others or more (random_state, validation_fraction)."
+            ) from None

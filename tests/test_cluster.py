@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 import pytest
 from dask.delayed import Delayed
+from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import IncrementalPCA
@@ -871,6 +872,38 @@ def test_blocks_are_alone_after_losses_in_a_row_until_those_that_were_under_way_
     assert [losses.limit(4, position) for position in (3, 5, 9, 10)] == [1, 1, 1, 4]
     losses.add(10)
     assert losses.limit(4, 10) == 4
+
+
+class Configured(BaseEstimator):
+    """Refuses to learn and to score where scikit-learn is not configured as it was."""
+
+    def partial_fit(self, X, y=None):
+        assert get_config()["assume_finite"]
+        self.n_seen_ = getattr(self, "n_seen_", 0) + len(X)
+        return self
+
+    def transform(self, X):
+        return X
+
+    def score_samples(self, X):
+        assert get_config()["assume_finite"]
+        return np.ones(len(X))
+
+    def score(self, X, y=None):
+        return self.score_samples(X).sum()
+
+
+@pytest.mark.parametrize("batch_size", [None, 30, 1_000])
+def test_workers_learn_and_score_as_configured(batch_size, threads_as_workers):
+    X = da.from_array(np.random.default_rng(0).random((120, 2)), chunks=(1, 2))  # some together
+    model = Incremental(make_pipeline(Configured(), Configured()), batch_size=batch_size)
+    with threads_as_workers.as_current():
+        with config_context(assume_finite=True):
+            model.fit(X)
+            assert [step.n_seen_ for step in model.estimator_] == [120, 120]
+            assert model.score(X) == 120
+        with pytest.raises(BlockError, match="AssertionError"):
+            model.fit(X)
 
 
 @pytest.mark.parametrize("batch_size", [None, 30])

@@ -60,5 +60,11 @@ def test_the_score_of_a_regressor_has_to_be_named(estimator, X):
     model = Incremental(estimator, scoring="r2").fit(X, y)
     # Predictions of a block and of all rows differ in the last bits.
     assert np.isclose(model.score(X, y), model.estimator_.score(*dask.compute(X, y)), rtol=1e-12)
-    with pytest.raises(ValueError, match="Found array with 0 feature"):  # it predicts by itself
+    with pytest.raises(NotImplementedError, match="must go by predictions"):  # it predicts itself
         model.set_params(scoring=None).score(X, y)
+
+
+def test_the_score_of_a_covariance_is_refused(X):
+    model = Incremental(IncrementalEmpiricalCovariance()).fit(X)
+    with pytest.raises(NotImplementedError, match="score data in memory"):
+        model.score(X)

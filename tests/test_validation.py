@@ -14,8 +14,9 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from incremental import BlockError, Incremental
 from incremental.datasets import make_classification
@@ -88,6 +89,7 @@ def test_scores_that_are_all_nan_leave_the_last_model():
     model = stopped_after([np.nan] * 4, n_iter_no_change=3)
     assert model.n_iter_ == 3
     assert len(model.estimator_.seen_) == 3 * 9
+    assert np.isnan(model.best_validation_score_)
 
 
 def test_without_early_stopping_all_passes_are_made_and_nothing_is_held_out():
@@ -283,10 +285,71 @@ def test_a_validation_block_that_cannot_be_read_is_named():
     model = Incremental(
         SGDClassifier(random_state=0), classes=[0, 1], early_stopping=True, random_state=seed
     )
-    with pytest.raises(BlockError, match="Block 7 could not be computed: OSError") as caught:
+    message = "After pass 1, in the blocks of X that early_stopping holds out: Block 7 could not be"
+    with pytest.raises(BlockError, match=f"{message} computed: OSError") as caught:
         model.fit(source.X, source.y)
     assert caught.value.block == 7
+    assert isinstance(caught.value.__cause__, OSError)
     assert model.n_iter_ == 1
+
+
+def test_a_block_of_the_given_data_that_cannot_be_scored_is_named_as_one_of_them(source):
+    y_val = da.where(da.arange(200, chunks=20) == 125, np.nan, 1)
+    model = Incremental(SGDRegressor(random_state=0), early_stopping=True, max_iter=2)
+    message = (
+        r"After pass 1, in the data to validate on \(X_val, y_val, sample_weight_val\): Block 6 "
+        "could not be scored: ValueError: Input contains NaN"
+    )
+    with pytest.raises(BlockError, match=message) as caught:
+        model.fit(source.X, source.X[:, 0], X_val=source.X, y_val=y_val)
+    assert caught.value.block == 6
+    assert model.n_iter_ == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_blocks_that_are_known_to_be_empty_are_not_held_out(seed):
+    X, y = numbered(n_blocks=3)
+    X = X.rechunk(((0, 4, 0, 0, 4, 0, 4, 0), 2))
+    model = Incremental(Scripted(), early_stopping=True, random_state=seed, max_iter=2).fit(X, y)
+    assert len(model.validation_scores_) == 2
+    assert len(model.estimator_.seen_) in (2, 4) and len(set(model.estimator_.seen_)) == 2
+    with pytest.raises(ValueError, match="X must have at least 2. Got 1 instead; cut X into more"):
+        model.fit(X[:4], y[:4])
+
+
+def test_held_out_blocks_that_turn_out_to_be_empty_are_named():
+    frame = dd.from_pandas(pd.DataFrame({"a": np.arange(40.0)}), npartitions=10)
+    some = frame[frame["a"] < 4]  # of the first one
+    model = Incremental(StandardScaler(), scoring=lambda model, X, y: 1.0, early_stopping=True)
+    message = (
+        r"One block at least must have rows in the blocks of X that early_stopping holds out. Got "
+        r"only empty ones instead, \[6, 7, 9\], after pass 1; pass others as X_val and y_val, or"
+    )
+    with pytest.raises(ValueError, match=message):
+        model.set_params(validation_fraction=0.3, random_state=0).fit(some)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("scoring", ["acuracy", 3])
+def test_a_scoring_that_there_is_not_is_refused_before_anything_is_read(
+    scoring, early_stopping, source
+):
+    model = Incremental(SGDClassifier(), scoring=scoring, early_stopping=early_stopping)
+    for method in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match=f"scoring.*{scoring!r}"):
+            method(source.X, source.y)
+    assert not source.reads
+
+
+def test_weights_are_left_out_of_a_score_that_does_not_take_them(source):
+    y = (source.X > 0.5).astype(int)
+    w = np.linspace(0, 1, 200)
+    estimator = make_pipeline(MinMaxScaler(), MultiOutputClassifier(SGDClassifier(random_state=0)))
+    model = Incremental(estimator, early_stopping=True, max_iter=2, classes=[[0, 1]] * 3)
+    held_out = {"X_val": source.X, "y_val": y, "sample_weight_val": w}
+    model.fit(source.X, y, sample_weight=w, **held_out)
+    X, y = dask.compute(source.X, y)
+    assert model.best_validation_score_ == model.estimator_.score(X, y)
 
 
 def stopped_on(data, seed):
@@ -302,7 +365,6 @@ def stopped_on(data, seed):
         ({"n_iter_no_change": 0}, {}, "n_iter_no_change == 0, must be >= 1"),
         ({"tol": -1}, {}, "tol == -1, must be >= 0"),
         ({"scoring": ["accuracy", "f1"]}, {}, "needs one score to decide by. Got scoring="),
-        ({"scoring": "no-such-score"}, {}, "no-such-score"),
         ({"early_stopping": False}, {"X_val": [[1]], "y_val": [1]}, "early_stopping is False"),
         ({}, {"y_val": [1]}, "y_val was passed without X_val"),
         ({}, {"X_val": [[1]]}, "X_val was passed without y_val"),
