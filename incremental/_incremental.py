@@ -435,8 +435,9 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             has_steps = is_new and _pipeline.is_tree(model)
             former = self.__dict__.get("estimator_") if is_new else None
             fit_task = Task.root(self, former, None if has_steps else n_passes, X, y, rows)
+            example = None
             if has_steps:
-                self._train_steps(model, seed, classes, whole, planned, runner, fit_task)
+                example = self._train_steps(model, seed, classes, whole, planned, runner, fit_task)
             planned = _pipeline.through(planned, model, _pipeline.of_last(model, rows))
             learner = _training.Learner(
                 model,
@@ -446,7 +447,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 planned.blocks.promise,
                 self.batch_size,
             )
-            learner.is_new = is_new
+            learner.is_new, learner.example = is_new, example
             if "" in learning:
                 self._passes(learner, planned, runner, interrupt, fit_task, n_passes, validation)
             else:  # the steps have learned all that there is
@@ -455,24 +456,25 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             fit_task.end()
         return self
 
-    def _train_steps(self, model, seed, classes, params, planned, runner, fit_task) -> None:
-        """Make the passes that train the steps of a new pipeline before the last one."""
+    def _train_steps(self, model, seed, classes, params, planned, runner, fit_task):
+        """Make the passes that train the steps of a new pipeline before the last one.
+
+        Returns a row of X, if the first ones had to be read.
+        """
         passes = _pipeline.Passes(model, planned, runner, params, seed, classes, self.batch_size)
-        for learner, transformed in passes:
-            step_task = fit_task.begin("step", len(transformed.blocks))
-            with (
-                _errors_of(planned),
-                steps(learner, transformed, runner, prefetch=self.prefetch) as blocks,
-            ):
-                for step in blocks:
-                    block_task = step_task.begin("block", 0, {})
-                    step.learn()
-                    block_task.end()  # whoever asks to stop: what comes after needs the whole step
-            if not learner.n_batches:
-                raise ValueError(_pipeline.NO_ROWS)
-            step_task.end()
-        first_rows = passes.first_rows
-        self._example = None if first_rows is None else copy.deepcopy(first_rows[:1])
+        with _errors_of(planned):
+            for learner, transformed in passes:
+                step_task = fit_task.begin("step", len(transformed.blocks))
+                with steps(learner, transformed, runner, prefetch=self.prefetch) as blocks:
+                    for step in blocks:
+                        block_task = step_task.begin("block", 0, {})
+                        step.learn()
+                        block_task.end()  # whoever asks to stop: what comes after needs all of it
+                if not learner.n_batches:
+                    raise ValueError(_pipeline.NO_ROWS)
+                step_task.end()
+        # A view would keep all of them.
+        return None if passes.first_rows is None else copy.deepcopy(passes.first_rows[:1])
 
     def _passes(self, learner, planned, runner, interrupt, fit_task, n_passes, validation) -> None:
         """Make the passes that train the model, until it is good enough."""
@@ -536,6 +538,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         if learner.is_new:
             learner.is_new = False
             self._seed, self._classes = learner.seed, learner.classes
+            self._example = learner.example
             self.n_iter_ = 0
             for name in ("validation_scores_", "validation_n_samples_", "best_validation_score_"):
                 self.__dict__.pop(name, None)  # those of an earlier fit

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -199,9 +200,29 @@ class _Node:
         """Say whether it has to see some rows to be complete."""
         raise NotImplementedError
 
-    def settle(self, X: Any) -> None:
-        """Complete what is complete but for a look at some rows; None if nothing needs one."""
+    def settle(self, X: Any, number: int) -> None:
+        """Complete what is complete but for a look at some rows; None if nothing needs one.
+
+        Raises
+        ------
+        BlockError
+            If a step refuses the rows, which are those of the block `number`.
+        """
         raise NotImplementedError
+
+    @contextmanager
+    def _naming(self, number: int) -> Iterator[None]:
+        """Name the step, and the block, whose first rows it refuses."""
+        try:
+            yield
+        except BlockError:  # of a step inside
+            raise
+        except Exception as error:
+            raise BlockError(
+                f"The first rows of block {number} could not be learned by the step "
+                f"{self.path or type(self.estimator).__name__}: {describe(error)}",
+                number,
+            ) from error
 
     def learning(self, route: Route = ()) -> list[tuple[_Leaf, Route]]:
         """Return the steps that learn in the next pass, and the routes to them."""
@@ -270,15 +291,12 @@ class _Leaf(_Node):
     def learns(self) -> bool:
         return learns(self.estimator)
 
-    def settle(self, X: Any) -> None:
+    def settle(self, X: Any, number: int) -> None:
         if self.complete or self.learns:
             return
         if X is not None:
-            try:
+            with self._naming(number):
                 self._fit(X)
-            except Exception as error:
-                message = f"the step {self.path} could not be fitted to them: {describe(error)}"
-                raise ValueError(message) from error
         self.complete = True
 
     def _fit(self, X: Any) -> None:
@@ -336,13 +354,14 @@ class _Chain(_Steps):
             node.check(X)
             X = None  # what a step makes of it is not known before
 
-    def settle(self, X: Any) -> None:
+    def settle(self, X: Any, number: int) -> None:
         for i, node in self.nodes.items():
-            node.settle(X)
+            node.settle(X, number)
             if not node.complete:
                 return
             if X is not None and node is not list(self.nodes.values())[-1]:
-                X = node.estimator.transform(X)
+                with node._naming(number):
+                    X = node.estimator.transform(X)
             self.estimator.steps[i] = (self.estimator.steps[i][0], node.estimator)
         self.complete = True
 
@@ -379,14 +398,15 @@ class _Union(_Steps):
     def _part(self, node: _Node, X: Any) -> Any:
         return X
 
-    def settle(self, X: Any) -> None:
+    def settle(self, X: Any, number: int) -> None:
         if self.complete:
             return
-        for node in self.nodes.values():
-            node.settle(self._part(node, X))
-        if all(node.complete for node in self.nodes.values()):
-            self._assemble(X)
-            self.complete = True
+        with self._naming(number):
+            for node in self.nodes.values():
+                node.settle(self._part(node, X), number)
+            if all(node.complete for node in self.nodes.values()):
+                self._assemble(X)
+                self.complete = True
 
     def _assemble(self, X: Any) -> None:
         self.estimator.transformer_list = [
@@ -442,11 +462,12 @@ class _ByColumn(_Union):
         select = (self._selected or {}).get(node.path[len(self.path) :].removeprefix("__"))
         return None if X is None or select is None else select(X)
 
-    def settle(self, X: Any) -> None:
+    def settle(self, X: Any, number: int) -> None:
         if self._selected is None:
-            selected = self._resolve(X)
+            with self._naming(number):
+                selected = self._resolve(X)
             self.nodes = {n: node for n, node in self.nodes.items() if n in selected}
-        super().settle(X)
+        super().settle(X, number)
 
     def _assemble(self, X: Any) -> None:
         """Fit it on some rows with steps that stay as they are."""
@@ -604,13 +625,7 @@ class Passes:
         if self._tree.needs_rows:
             number, self.first_rows = _first_rows(self._planned.blocks, self._runner)
         while True:
-            try:
-                self._tree.settle(self.first_rows)
-            except Exception as error:
-                raise BlockError(
-                    f"The first rows of block {number} could not be learned: {describe(error)}",
-                    number,
-                ) from error
+            self._tree.settle(self.first_rows, number)
             todo = [] if self._tree.complete else self._tree.learning()
             if not todo or todo[0][0].estimator is self._last:
                 return

@@ -792,6 +792,19 @@ def test_a_block_that_breaks_the_promise_is_refused():
         model.fit(da.concatenate([good, bad]), np.arange(20) % 2)
 
 
+def test_a_row_of_X_is_kept_as_long_as_the_model(source):
+    encoder = OneHotEncoder(categories=[[5.0, 6.0]] * 3)
+    X = source.X.map_blocks(lambda x: 5.0 + (x > 0.5))
+    model = Incremental(make_pipeline(encoder, sgd()), classes=CLASSES).fit(X, source.y)
+    source.reads.clear()
+    model.predict(X)
+    assert not source.reads
+    with pytest.raises(ValueError):
+        model.set_params(estimator=sgd()).fit(X, source.y[:20])
+    assert model._example is not None
+    assert model.fit(X, source.y)._example is None
+
+
 # The table of transformers in the README
 
 
@@ -935,10 +948,12 @@ def test_categories_of_plain_text_have_to_be_given():
 def test_a_step_that_does_not_fit_the_first_rows_is_named(source):
     pipe = make_pipeline(SplineTransformer(knots=np.zeros((2, 5))), sgd())
     with pytest.raises(
-        BlockError, match="rows of block 0 .* the step splinetransformer could not be fitted"
+        BlockError, match="rows of block 0 could not be learned by the step splinetransformer: Val"
     ) as info:
         Incremental(pipe, classes=CLASSES).fit(source.X, source.y)
     assert info.value.block == 0
+    assert type(info.value.__cause__) is ValueError
+    assert info.value.__cause__.__cause__ is None
 
 
 def test_columns_are_found_where_dataframes_are_the_output_of_all_steps():
