@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import dask.array as da
 import numpy as np
 from dask.delayed import Delayed
+from sklearn import get_config
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
 from incremental._blocks import is_frame, is_lazy, n_rows
 from incremental._labels import balanced
+from incremental._pipeline import first_step, learning_steps, of_last, own_params, parts
 
 #: What gives each of its estimators a y of its own.
 _RELABEL = (
@@ -82,6 +88,54 @@ def _relabels(estimator: Any, name: str) -> str | None:
     return next((type(o).__name__ for o in owners if isinstance(o, _RELABEL)), None)
 
 
+def check_parameters(estimator: Any) -> None:
+    """Refuse parameters, and steps, that an estimator or one inside it refuses in its ``fit``.
+
+    Raises
+    ------
+    ValueError or TypeError
+        If there is one: the error of scikit-learn.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> check_parameters(SGDClassifier(alpha=-1))
+    Traceback (most recent call last):
+    sklearn.utils._param_validation.InvalidParameterError: The 'alpha' parameter of SGDClassifier...
+    """
+    for part in parts(estimator):
+        if isinstance(part, Pipeline) and part.transform_input is not None:
+            raise ValueError(
+                "transform_input of a Pipeline must be None: only X goes through the steps. Got "
+                f"{part.transform_input!r} instead; leave it out."
+            )
+        if isinstance(part, FeatureUnion) and not part.transformer_list:
+            raise ValueError(
+                "transformer_list of a FeatureUnion must have at least one transformer. Got "
+                f"{part.transformer_list!r} instead."
+            )
+        for validate in _validations(part):
+            validate()
+
+
+def _validations(estimator: Any) -> Iterator[Callable[[], None]]:
+    """Yield what an estimator checks in ``fit`` before it looks at the data."""
+    # Private: ``fit`` is the only public way to ask, and needs data.  What is missing in another
+    # version is found in the first block; to be replaced by a public validation as soon as there
+    # is one.
+    if isinstance(estimator, (Pipeline, FeatureUnion, ColumnTransformer)):
+        inside = [estimator]
+        for name in ("steps", "transformers", "transformer_weights"):
+            if hasattr(estimator, f"_validate_{name}"):
+                yield getattr(estimator, f"_validate_{name}")
+    else:
+        inside = [estimator, *getattr(estimator, "get_params", dict)().values()]
+    if not get_config()["skip_parameter_validation"]:
+        for one in inside:
+            if isinstance(one, BaseEstimator) and hasattr(one, "_parameter_constraints"):
+                yield one._validate_params
+
+
 def check_data(model: Any, X: Any, params: Iterable[str], *, is_fitted: bool) -> None:
     """Refuse an X, or names of parameters, that a model cannot learn from.
 
@@ -97,8 +151,9 @@ def check_data(model: Any, X: Any, params: Iterable[str], *, is_fitted: bool) ->
     check_dimensions(model, X)
     if is_fitted:
         check_columns(model, X)
-    if hasattr(model, "partial_fit"):  # the steps of a pipeline check their own
-        check_keywords(model.partial_fit, params)
+    for path, step in learning_steps(model).items():
+        own = own_params(params, path).values() if path else of_last(model, params)
+        check_keywords(step.partial_fit, own)
 
 
 def check_weights(X: Any, params: Mapping[str, Any], rows: Iterable[str]) -> None:

@@ -313,6 +313,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 "estimator must be an instance, not a class. Got the class "
                 f"{estimator.__name__} instead; pass {estimator.__name__}()."
             )
+        _checks.check_parameters(estimator)
         if _pipeline.is_tree(estimator):
             _pipeline.check(estimator, X)
             self._check_last_step()

@@ -10,11 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import LabelBinarizer, StandardScaler
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    LabelBinarizer,
+    MinMaxScaler,
+    StandardScaler,
+)
 
 from incremental._checks import (
     check_columns,
@@ -114,7 +121,13 @@ def test_columns_are_compared_to_those_of_a_fitted_model_only():
 def test_names_of_parameters_are_those_of_partial_fit():
     with pytest.raises(TypeError, match="partial_fit has no parameter 'weight'; it takes 'sample_"):
         check_data(StandardScaler(), LAZY_FRAME, ["sample_weight", "weight"], is_fitted=False)
-    check_data(make_pipeline(StandardScaler()), LAZY_FRAME, ["weight"], is_fitted=False)
+    pipe = make_pipeline(make_union(StandardScaler()), MinMaxScaler())
+    name = "featureunion__standardscaler__sample_weight"
+    check_data(pipe, LAZY_FRAME, [name], is_fitted=False)
+    with pytest.raises(TypeError, match="StandardScaler.partial_fit has no parameter 'weight'"):
+        check_data(pipe, LAZY_FRAME, ["featureunion__standardscaler__weight"], is_fitted=False)
+    with pytest.raises(TypeError, match="MinMaxScaler.partial_fit has no parameter 'weight'"):
+        check_data(pipe, LAZY_FRAME, [name, "weight"], is_fitted=False)
 
 
 # Weights
