@@ -885,10 +885,11 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         (0, 5, 9)
         """
         if transform is not None:
-            # The one that was passed is never changed.
-            self.estimator = clone(self.estimator).set_output(transform=transform)
-            if "estimator_" in self.__dict__:
-                self.estimator_.set_output(transform=transform)
+            # The one that was passed is never changed, nor what is frozen in it, or in the model.
+            for name in {"estimator", "estimator_"} & self.__dict__.keys():
+                estimator = copy.deepcopy(getattr(self, name))
+                estimator.set_output(transform=transform)  # a frozen one returns what is in it
+                setattr(self, name, estimator)
         return self
 
     @available_if(_can_score)

@@ -894,6 +894,25 @@ def test_steps_are_not_copied_to_look_at_them():
     assert Watched.copies == 1
 
 
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("train_before", [False, True])
+def test_dataframes_of_a_frozen_step_are_not_those_of_the_one_that_was_passed(
+    inside, train_before, source
+):
+    X = source.X.compute()
+    scaler = StandardScaler().fit(X)
+    frozen = FrozenEstimator(scaler)
+    model = Incremental(make_pipeline(frozen, Normalizer()) if inside else frozen)
+    if train_before:
+        model.fit(source.X)
+    model.set_output(transform="pandas")
+    model.fit(source.X)
+    assert type(model.transform(X)) is pd.DataFrame
+    assert type(scaler.transform(X)) is np.ndarray
+    assert frozen.estimator is scaler
+    assert is_tree(model.estimator)
+
+
 # The table of transformers in the README
 
 
