@@ -42,6 +42,10 @@ def _can_score(self) -> bool:
     return self.scoring is not None or _has("score")(self)
 
 
+def _goes_on(self) -> bool:
+    return "" in _pipeline.learning_steps(self._model)  # partial_fit is for the last step only
+
+
 def _has(method: str):
     def check(self) -> bool:
         getattr(self._model, method)  # raises the AttributeError of the wrapped estimator
@@ -263,6 +267,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             validation_data=(X_val, y_val, sample_weight_val) if self.early_stopping else None,
         )
 
+    @available_if(_goes_on)
     @with_callbacks
     def partial_fit(self, X, y=None, **fit_params):
         """Go on learning: make one pass over the data.
@@ -297,11 +302,6 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """
         self._check_params(X)
         if hasattr(self, "estimator_"):
-            if "" not in _pipeline.learning_steps(self.estimator):
-                raise ValueError(
-                    "partial_fit goes on with the last step, and that of this estimator does not "
-                    "learn. Call fit."
-                )
             return self._learn(self.estimator_, self._seed, X, y, fit_params, n_passes=1)
         model, seed = self._new_model()
         return self._learn(model, seed, X, y, fit_params, n_passes=1)

@@ -615,11 +615,10 @@ def test_what_is_frozen_as_a_whole_learns_nothing_and_is_the_model(source):
     X, y = dask.compute(source.X, source.y)
     for fitted in (sgd().fit(X, y), make_pipeline(StandardScaler(), sgd()).fit(X, y)):
         before = pickle.dumps(fitted)
-        for train in ("fit", "partial_fit"):
-            model = getattr(Incremental(FrozenEstimator(fitted)), train)(source.X, source.y)
-            assert pickle.dumps(fitted) == before
-            assert np.array_equal(model.predict(source.X).compute(), fitted.predict(X))
-            assert model.score(source.X, source.y) == fitted.score(X, y)
+        model = Incremental(FrozenEstimator(fitted)).fit(source.X, source.y)
+        assert pickle.dumps(fitted) == before
+        assert np.array_equal(model.predict(source.X).compute(), fitted.predict(X))
+        assert model.score(source.X, source.y) == fitted.score(X, y)
 
 
 def test_a_frozen_last_step_is_scored_as_in_memory(source):
@@ -756,8 +755,6 @@ def test_settings_of_the_last_step_need_one_that_learns(source):
         Incremental(pipe, max_iter=2).fit(source.X)
     with pytest.raises(ValueError, match="early_stopping is about the last step"):
         Incremental(pipe, early_stopping=True).fit(source.X)
-    with pytest.raises(ValueError, match="partial_fit goes on with the last step"):
-        Incremental(pipe).fit(source.X).partial_fit(source.X)
 
 
 @pytest.mark.parametrize("name", ["nowhere__sample_weight", "normalizer__sample_weight"])
@@ -911,6 +908,19 @@ def test_dataframes_of_a_frozen_step_are_not_those_of_the_one_that_was_passed(
     assert type(scaler.transform(X)) is np.ndarray
     assert frozen.estimator is scaler
     assert is_tree(model.estimator)
+
+
+def test_partial_fit_is_there_where_the_last_step_learns(source):
+    union = FeatureUnion([("scale", StandardScaler())])
+    fitted = StandardScaler().fit(np.eye(3))
+    for last in (union, Normalizer(), "passthrough", FrozenEstimator(fitted)):
+        model = Incremental(make_pipeline(StandardScaler(), last))
+        assert not hasattr(model, "partial_fit")
+        assert not hasattr(model.fit(source.X), "partial_fit")
+    for tree in (union, FrozenEstimator(fitted), Pipeline([]), Pipeline([("none", "drop")])):
+        assert not hasattr(Incremental(tree), "partial_fit")
+    assert hasattr(Incremental(make_pipeline(union, StandardScaler())), "partial_fit")
+    assert hasattr(Incremental(StandardScaler()), "partial_fit")
 
 
 # The table of transformers in the README
