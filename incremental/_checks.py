@@ -237,6 +237,20 @@ def columns_of(X: Any) -> tuple[int | None, list[str] | None]:
     return int(shape[1]), None
 
 
+def takes_more_columns(estimator: Any) -> bool:
+    """Say whether an estimator needs only some of the columns of X, which it looks for in a block.
+
+    Examples
+    --------
+    >>> takes_more_columns(ColumnTransformer([("a", "passthrough", ["a"])]))
+    True
+    """
+    first = first_step(estimator)
+    if isinstance(first, FunctionTransformer):
+        return not first.validate
+    return first is None or isinstance(first, ColumnTransformer)
+
+
 def check_columns(model: Any, X: Any) -> None:
     """Refuse a lazy X with other columns than the model has learned.
 
@@ -247,7 +261,7 @@ def check_columns(model: Any, X: Any) -> None:
     ValueError
         If their number or their names differ.
     """
-    if not is_lazy(X):
+    if not is_lazy(X) or takes_more_columns(model):
         return
     found, names = columns_of(X)
     expected = getattr(model, "n_features_in_", None)
@@ -265,16 +279,24 @@ def check_columns(model: Any, X: Any) -> None:
         )
 
 
-def check_same_columns(X: Any, X_val: Any) -> None:
+def check_same_columns(estimator: Any, X: Any, X_val: Any) -> None:
     """Refuse an X_val with other columns than X.
 
     Raises
     ------
     ValueError
-        If their number or their names differ.
+        If their number or their names differ; in memory, where it is known, their order.
     """
+    if takes_more_columns(estimator):
+        return
     (n, names), (n_val, names_val) = columns_of(X), columns_of(X_val)
-    if None not in (names, names_val) and set(names or ()) != set(names_val or ()):
-        raise ValueError(f"X_val must have the columns {names} of X. Got {names_val} instead.")
+    if names is not None and names_val is not None:
+        if set(names) != set(names_val):
+            raise ValueError(f"X_val must have the columns {names} of X. Got {names_val} instead.")
+        if names != names_val and not is_lazy(X) and not is_lazy(X_val):
+            raise ValueError(
+                f"X_val must have the columns of X in their order, {names}. Got {names_val} "
+                "instead; pass X_val[X.columns]."
+            )
     if None not in (n, n_val) and n != n_val:
         raise ValueError(f"X_val must have as many columns as X, {n}. Got {n_val} instead.")

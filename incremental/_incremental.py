@@ -373,7 +373,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             )
         if y_val is None and get_tags(self.estimator).target_tags.required:
             raise ValueError("X_val was passed without y_val. Pass y_val.")
-        _checks.check_same_columns(X, X_val)
+        _checks.check_same_columns(self.estimator, X, X_val)
 
     def _new_model(self):
         """Return a seeded model, and the seed of the orders that it will see."""

@@ -923,6 +923,22 @@ def test_partial_fit_is_there_where_the_last_step_learns(source):
     assert hasattr(Incremental(StandardScaler()), "partial_fit")
 
 
+def test_a_column_transformer_needs_the_columns_that_it_uses_only():
+    X, y = frame()
+    lazy_X, lazy_y = lazy(X, y)
+    pipe = make_pipeline(make_column_transformer((MinMaxScaler(), ["size"])), sgd())
+    model = Incremental(pipe).fit(lazy_X[["size", "city"]], lazy_y)
+    expected = model.score(X, y)
+    for columns in (["size"], ["size", "text"]):
+        assert model.score(lazy_X[columns], lazy_y) == expected
+        assert np.array_equal(model.predict(lazy_X[columns]).compute(), model.predict(X))
+    model.partial_fit(lazy_X[["size"]], lazy_y)
+    assert model.n_iter_ == 2
+    stopped = Incremental(pipe, early_stopping=True)
+    stopped.fit(lazy_X[["size", "city"]], lazy_y, X_val=lazy_X[["size"]], y_val=lazy_y)
+    assert len(stopped.validation_scores_) == 1
+
+
 # The table of transformers in the README
 
 
