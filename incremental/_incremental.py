@@ -156,8 +156,10 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     of a ColumnTransformer is sparse is decided there.  An encoder takes the sorted categories of
     columns with a categorical dtype; a missing value is none of them, and unknown unless
     ``categories`` names it (``[["a", "b", np.nan]]``).  A parameter ``step__name`` of `fit`
-    is for that step, one without a step for the last.  Other processes
-    transform with pickles of the steps; where a pickle reorders arrays
+    is for that step, one without a step for the last.  If first rows were read, one of them stays
+    in the model, and in its pickles: it shows what methods return for lazy data where made-up rows
+    are refused.  Without it, the first block of these data is read then.  Other processes transform
+    with pickles of the steps; where a pickle reorders arrays
     (``IncrementalPCA.components_``), the last digit may be another.
 
     *Clusters.*  With a ``distributed.Client``, blocks are computed and learned on its workers, and

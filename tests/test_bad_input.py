@@ -300,11 +300,7 @@ def test_other_columns_than_were_learned_are_refused(method, source):
     model = Incremental(sgd(), classes=[0, 1]).fit(learned, [0, 1, 1])
     X = dd.from_dask_array(source.X, columns=["a", "b", "d"])
     given = (X, source.y) if method != "predict" else (X,)
-    message = "(?s)feature names should match.*- d.*- c"
-    if method != "predict":
-        message = (
-            r"columns \['a', 'b', 'c'\] that.*has learned. Got \['a', 'b', 'd'\] instead. Pass"
-        )
+    message = r"columns \['a', 'b', 'c'\] that.*has learned. Got \['a', 'b', 'd'\] instead. Pass"
     refused(model, lambda: getattr(model, method)(*given), ValueError, message)
     assert not source.reads
 

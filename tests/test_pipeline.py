@@ -939,6 +939,44 @@ def test_a_column_transformer_needs_the_columns_that_it_uses_only():
     assert len(stopped.validation_scores_) == 1
 
 
+class Days(TransformerMixin, BaseEstimator):
+    """Takes dates, and nothing that is made up."""
+
+    def fit(self, X, y=None):
+        return self.partial_fit(X)
+
+    def partial_fit(self, X, y=None):
+        self.first_ = self._dates(X).min()
+        return self
+
+    def transform(self, X):
+        return (self._dates(X) - self.first_).dt.days.to_numpy()[:, None]
+
+    def _dates(self, X):
+        return pd.to_datetime(X["date"], format="%Y-%m-%d")
+
+
+@pytest.mark.parametrize("wrap", [lambda days: days, lambda days: make_pipeline(days, sgd())])
+def test_the_first_row_is_read_where_all_made_up_ones_are_refused(wrap):
+    reads = []
+
+    def load(i):
+        reads.append(i)
+        return pd.DataFrame({"date": [f"2020-0{i + 1}-01", f"2020-0{i + 1}-02"] * (i > 0)})
+
+    X = dd.from_map(load, range(4), meta=pd.DataFrame({"date": pd.Series(dtype=str)}))
+    y = da.from_array(np.array([0, 1] * 3)).rechunk((2,)).to_delayed()
+    y = [dask.delayed(np.zeros)(0, int), *y]
+    model = Incremental(wrap(Days())).fit(X, y)
+    method = "predict" if hasattr(model, "predict") else "transform"
+    reads.clear()
+    with dask.config.set(scheduler="threads"):
+        found = getattr(model, method)(X)
+        assert reads == [0, 1]  # nothing is in the first block
+        expected = getattr(model.estimator_, method)(X.compute())
+        assert np.array_equal(found.compute(), expected)
+
+
 # The table of transformers in the README
 
 
