@@ -13,11 +13,12 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state, check_scalar, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from incremental import (
     _blocks,
@@ -584,17 +585,14 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         return sorted({*super().__dir__(), *(learned if "estimator_" in self.__dict__ else ())})
 
     def __sklearn_is_fitted__(self) -> bool:
-        return "estimator_" in self.__dict__ or not get_tags(self.estimator).requires_fit
+        return "estimator_" in self.__dict__ or _pipeline.needs_no_fit(self.estimator)
 
     def __sklearn_tags__(self):
         return copy.deepcopy(get_tags(self.estimator))
 
     def _fitted(self, method: str):
-        if not self.__sklearn_is_fitted__():
-            raise NotFittedError(
-                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' or "
-                f"'partial_fit' before using '{method}'."
-            )
+        before = f"Call 'fit' or 'partial_fit' before using '{method}'."
+        check_is_fitted(self, msg=f"This %(name)s instance is not fitted yet. {before}")
         return self._model
 
     def _apply(self, method: str, X):

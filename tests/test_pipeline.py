@@ -21,6 +21,7 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
 from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.feature_extraction.image import PatchExtractor
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
@@ -801,19 +802,6 @@ def test_a_block_that_breaks_the_promise_is_refused():
         model.fit(da.concatenate([good, bad]), np.arange(20) % 2)
 
 
-def test_a_row_of_X_is_kept_as_long_as_the_model(source):
-    encoder = OneHotEncoder(categories=[[5.0, 6.0]] * 3)
-    X = source.X.map_blocks(lambda x: 5.0 + (x > 0.5))
-    model = Incremental(make_pipeline(encoder, sgd()), classes=CLASSES).fit(X, source.y)
-    source.reads.clear()
-    model.predict(X)
-    assert not source.reads
-    with pytest.raises(ValueError):
-        model.set_params(estimator=sgd()).fit(X, source.y[:20])
-    assert model._example is not None
-    assert model.fit(X, source.y)._example is None
-
-
 def step():
     return "scale", StandardScaler()
 
@@ -853,42 +841,17 @@ def test_a_tree_that_scikit_learn_refuses_is_refused_with_its_error(tree, error,
         assert not hasattr(model, "estimator_")
 
 
-def test_an_encoder_of_a_subclass_is_one(source):
-    class Mine(OneHotEncoder): ...
-
-    X = (source.X > 0.5).astype(float)
-    found, expected = (
-        Incremental(make_pipeline(encoder(categories=[[0.0, 1.0]] * 3), sgd()), classes=CLASSES)
-        .fit(X, source.y)
-        .estimator_
-        for encoder in (Mine, OneHotEncoder)
-    )
-    assert type(found[0]) is Mine
-    assert same_state(found[1], expected[1])
-
-
-def test_a_frozen_model_selects_columns(source):
-    X, y = dask.compute(source.X, source.y)
-    select = SelectFromModel(FrozenEstimator(sgd().fit(X, y)), prefit=True, max_features=1)
-    model = Incremental(make_pipeline(select, sgd()), classes=CLASSES).fit(source.X, source.y)
-    chosen = select.fit(X, y).transform(X)
-    blocks = [(chosen[i : i + 20], y[i : i + 20]) for i in range(0, 200, 20)]
-    assert same_state(model.estimator_[1], loop(sgd(), blocks, classes=CLASSES))
-
-
-def test_steps_are_not_copied_to_look_at_them():
-    class Watched(StandardScaler):
-        copies = 0
-
-        def __sklearn_clone__(self):
-            Watched.copies += 1
-            return super().__sklearn_clone__()
-
-    model = Incremental(make_pipeline(make_union(Watched()), sgd())).fit(np.eye(3), [0, 1, 1])
-    assert Watched.copies == 1
-    model.partial_fit(np.eye(3), [0, 1, 1])
-    assert hasattr(model, "partial_fit")
-    assert Watched.copies == 1
+def test_partial_fit_is_there_where_the_last_step_learns(source):
+    union = FeatureUnion([("scale", StandardScaler())])
+    fitted = StandardScaler().fit(np.eye(3))
+    for last in (union, Normalizer(), "passthrough", FrozenEstimator(fitted)):
+        model = Incremental(make_pipeline(StandardScaler(), last))
+        assert not hasattr(model, "partial_fit")
+        assert not hasattr(model.fit(source.X), "partial_fit")
+    for tree in (union, FrozenEstimator(fitted), Pipeline([]), Pipeline([("none", "drop")])):
+        assert not hasattr(Incremental(tree), "partial_fit")
+    assert hasattr(Incremental(make_pipeline(union, StandardScaler())), "partial_fit")
+    assert hasattr(Incremental(StandardScaler()), "partial_fit")
 
 
 @pytest.mark.parametrize("inside", [False, True])
@@ -910,17 +873,40 @@ def test_dataframes_of_a_frozen_step_are_not_those_of_the_one_that_was_passed(
     assert is_tree(model.estimator)
 
 
-def test_partial_fit_is_there_where_the_last_step_learns(source):
-    union = FeatureUnion([("scale", StandardScaler())])
-    fitted = StandardScaler().fit(np.eye(3))
-    for last in (union, Normalizer(), "passthrough", FrozenEstimator(fitted)):
-        model = Incremental(make_pipeline(StandardScaler(), last))
-        assert not hasattr(model, "partial_fit")
-        assert not hasattr(model.fit(source.X), "partial_fit")
-    for tree in (union, FrozenEstimator(fitted), Pipeline([]), Pipeline([("none", "drop")])):
-        assert not hasattr(Incremental(tree), "partial_fit")
-    assert hasattr(Incremental(make_pipeline(union, StandardScaler())), "partial_fit")
-    assert hasattr(Incremental(StandardScaler()), "partial_fit")
+def test_a_pipeline_without_state_works_without_a_fit():
+    pipe = make_pipeline(HashingVectorizer(n_features=16), make_union(Normalizer()))
+    texts = ["one two", "three"]
+    expected = pipe.transform(texts).toarray()
+    assert np.array_equal(Incremental(pipe).transform(texts).toarray(), expected)
+    lazy_texts = db.from_sequence(texts, npartitions=1)
+    with dask.config.set(scheduler="threads"):
+        assert np.array_equal(Incremental(pipe).transform(lazy_texts).compute().toarray(), expected)
+    for other in (make_pipeline(StandardScaler(), Normalizer()), by_column()):
+        with pytest.raises(NotFittedError, match="Call 'fit' or 'partial_fit' before using 'tra"):
+            Incremental(other).transform(np.eye(3))
+
+
+def test_an_encoder_of_a_subclass_is_one(source):
+    class Mine(OneHotEncoder): ...
+
+    X = (source.X > 0.5).astype(float)
+    found, expected = (
+        Incremental(make_pipeline(encoder(categories=[[0.0, 1.0]] * 3), sgd()), classes=CLASSES)
+        .fit(X, source.y)
+        .estimator_
+        for encoder in (Mine, OneHotEncoder)
+    )
+    assert type(found[0]) is Mine
+    assert same_state(found[1], expected[1])
+
+
+def test_a_frozen_model_selects_columns(source):
+    X, y = dask.compute(source.X, source.y)
+    select = SelectFromModel(FrozenEstimator(sgd().fit(X, y)), prefit=True, max_features=1)
+    model = Incremental(make_pipeline(select, sgd()), classes=CLASSES).fit(source.X, source.y)
+    chosen = select.fit(X, y).transform(X)
+    blocks = [(chosen[i : i + 20], y[i : i + 20]) for i in range(0, 200, 20)]
+    assert same_state(model.estimator_[1], loop(sgd(), blocks, classes=CLASSES))
 
 
 def test_a_column_transformer_needs_the_columns_that_it_uses_only():
@@ -975,6 +961,34 @@ def test_the_first_row_is_read_where_all_made_up_ones_are_refused(wrap):
         assert reads == [0, 1]  # nothing is in the first block
         expected = getattr(model.estimator_, method)(X.compute())
         assert np.array_equal(found.compute(), expected)
+
+
+def test_a_row_of_X_is_kept_as_long_as_the_model(source):
+    encoder = OneHotEncoder(categories=[[5.0, 6.0]] * 3)
+    X = source.X.map_blocks(lambda x: 5.0 + (x > 0.5))
+    model = Incremental(make_pipeline(encoder, sgd()), classes=CLASSES).fit(X, source.y)
+    source.reads.clear()
+    model.predict(X)
+    assert not source.reads
+    with pytest.raises(ValueError):
+        model.set_params(estimator=sgd()).fit(X, source.y[:20])
+    assert model._example is not None
+    assert model.fit(X, source.y)._example is None
+
+
+def test_steps_are_not_copied_to_look_at_them():
+    class Watched(StandardScaler):
+        copies = 0
+
+        def __sklearn_clone__(self):
+            Watched.copies += 1
+            return super().__sklearn_clone__()
+
+    model = Incremental(make_pipeline(make_union(Watched()), sgd())).fit(np.eye(3), [0, 1, 1])
+    assert Watched.copies == 1
+    model.partial_fit(np.eye(3), [0, 1, 1])
+    assert hasattr(model, "partial_fit")
+    assert Watched.copies == 1
 
 
 # The table of transformers in the README
