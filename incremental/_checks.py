@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import dask.array as da
 import numpy as np
 from dask.delayed import Delayed
+from sklearn import get_config
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
 from incremental._blocks import is_frame, is_lazy, n_rows
 from incremental._labels import balanced
+from incremental._pipeline import first_step, learning_steps, of_last, own_params, parts
 
 #: What gives each of its estimators a y of its own.
 _RELABEL = (
@@ -82,6 +88,54 @@ def _relabels(estimator: Any, name: str) -> str | None:
     return next((type(o).__name__ for o in owners if isinstance(o, _RELABEL)), None)
 
 
+def check_parameters(estimator: Any) -> None:
+    """Refuse parameters, and steps, that an estimator or one inside it refuses in its ``fit``.
+
+    Raises
+    ------
+    ValueError or TypeError
+        If there is one: the error of scikit-learn.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> check_parameters(SGDClassifier(alpha=-1))
+    Traceback (most recent call last):
+    sklearn.utils._param_validation.InvalidParameterError: The 'alpha' parameter of SGDClassifier...
+    """
+    for part in parts(estimator):
+        if isinstance(part, Pipeline) and part.transform_input is not None:
+            raise ValueError(
+                "transform_input of a Pipeline must be None: only X goes through the steps. Got "
+                f"{part.transform_input!r} instead; leave it out."
+            )
+        if isinstance(part, FeatureUnion) and not part.transformer_list:
+            raise ValueError(
+                "transformer_list of a FeatureUnion must have at least one transformer. Got "
+                f"{part.transformer_list!r} instead."
+            )
+        for validate in _validations(part):
+            validate()
+
+
+def _validations(estimator: Any) -> Iterator[Callable[[], None]]:
+    """Yield what an estimator checks in ``fit`` before it looks at the data."""
+    # Private: ``fit`` is the only public way to ask, and needs data.  What is missing in another
+    # version is found in the first block; to be replaced by a public validation as soon as there
+    # is one.
+    if isinstance(estimator, (Pipeline, FeatureUnion, ColumnTransformer)):
+        inside = [estimator]
+        for name in ("steps", "transformers", "transformer_weights"):
+            if hasattr(estimator, f"_validate_{name}"):
+                yield getattr(estimator, f"_validate_{name}")
+    else:
+        inside = [estimator, *getattr(estimator, "get_params", dict)().values()]
+    if not get_config()["skip_parameter_validation"]:
+        for one in inside:
+            if isinstance(one, BaseEstimator) and hasattr(one, "_parameter_constraints"):
+                yield one._validate_params
+
+
 def check_data(model: Any, X: Any, params: Iterable[str], *, is_fitted: bool) -> None:
     """Refuse an X, or names of parameters, that a model cannot learn from.
 
@@ -97,8 +151,9 @@ def check_data(model: Any, X: Any, params: Iterable[str], *, is_fitted: bool) ->
     check_dimensions(model, X)
     if is_fitted:
         check_columns(model, X)
-    if hasattr(model, "partial_fit"):  # the steps of a pipeline check their own
-        check_keywords(model.partial_fit, params)
+    for path, step in learning_steps(model).items():
+        own = own_params(params, path).values() if path else of_last(model, params)
+        check_keywords(step.partial_fit, own)
 
 
 def check_weights(X: Any, params: Mapping[str, Any], rows: Iterable[str]) -> None:
@@ -182,6 +237,20 @@ def columns_of(X: Any) -> tuple[int | None, list[str] | None]:
     return int(shape[1]), None
 
 
+def takes_more_columns(estimator: Any) -> bool:
+    """Say whether an estimator needs only some of the columns of X, which it looks for in a block.
+
+    Examples
+    --------
+    >>> takes_more_columns(ColumnTransformer([("a", "passthrough", ["a"])]))
+    True
+    """
+    first = first_step(estimator)
+    if isinstance(first, FunctionTransformer):
+        return not first.validate
+    return first is None or isinstance(first, ColumnTransformer)
+
+
 def check_columns(model: Any, X: Any) -> None:
     """Refuse a lazy X with other columns than the model has learned.
 
@@ -192,7 +261,7 @@ def check_columns(model: Any, X: Any) -> None:
     ValueError
         If their number or their names differ.
     """
-    if not is_lazy(X):
+    if not is_lazy(X) or takes_more_columns(model):
         return
     found, names = columns_of(X)
     expected = getattr(model, "n_features_in_", None)
@@ -210,16 +279,24 @@ def check_columns(model: Any, X: Any) -> None:
         )
 
 
-def check_same_columns(X: Any, X_val: Any) -> None:
+def check_same_columns(estimator: Any, X: Any, X_val: Any) -> None:
     """Refuse an X_val with other columns than X.
 
     Raises
     ------
     ValueError
-        If their number or their names differ.
+        If their number or their names differ; in memory, where it is known, their order.
     """
+    if takes_more_columns(estimator):
+        return
     (n, names), (n_val, names_val) = columns_of(X), columns_of(X_val)
-    if None not in (names, names_val) and set(names or ()) != set(names_val or ()):
-        raise ValueError(f"X_val must have the columns {names} of X. Got {names_val} instead.")
+    if names is not None and names_val is not None:
+        if set(names) != set(names_val):
+            raise ValueError(f"X_val must have the columns {names} of X. Got {names_val} instead.")
+        if names != names_val and not is_lazy(X) and not is_lazy(X_val):
+            raise ValueError(
+                f"X_val must have the columns of X in their order, {names}. Got {names_val} "
+                "instead; pass X_val[X.columns]."
+            )
     if None not in (n, n_val) and n != n_val:
         raise ValueError(f"X_val must have as many columns as X, {n}. Got {n_val} instead.")

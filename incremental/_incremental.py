@@ -13,11 +13,12 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state, check_scalar, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from incremental import (
     _blocks,
@@ -50,6 +51,10 @@ def _learns_weights(self) -> bool:
 
 def _scores_weights(self) -> bool:
     return self.scoring is not None or _labels.accepts(self._model.score, "sample_weight")
+
+
+def _goes_on(self) -> bool:
+    return "" in _pipeline.learning_steps(self._model)  # partial_fit is for the last step only
 
 
 def _has(method: str):
@@ -165,8 +170,10 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     of a ColumnTransformer is sparse is decided there.  An encoder takes the sorted categories of
     columns with a categorical dtype; a missing value is none of them, and unknown unless
     ``categories`` names it (``[["a", "b", np.nan]]``).  A parameter ``step__name`` of `fit`
-    is for that step, one without a step for the last.  Other processes
-    transform with pickles of the steps; where a pickle reorders arrays
+    is for that step, one without a step for the last.  If first rows were read, one of them stays
+    in the model, and in its pickles: it shows what methods return for lazy data where made-up rows
+    are refused.  Without it, the first block of these data is read then.  Other processes transform
+    with pickles of the steps; where a pickle reorders arrays
     (``IncrementalPCA.components_``), the last digit may be another.
 
     *Clusters.*  With a ``distributed.Client``, blocks are computed and learned on its workers, and
@@ -279,6 +286,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         )
 
     @shows_weights(_learns_weights)
+    @available_if(_goes_on)
     @with_callbacks
     def partial_fit(self, X, y=None, **fit_params):
         """Go on learning: make one pass over the data.
@@ -316,11 +324,6 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """
         self._check_params(X)
         if hasattr(self, "estimator_"):
-            if "" not in _pipeline.learning_steps(self.estimator):
-                raise ValueError(
-                    "partial_fit goes on with the last step, and that of this estimator does not "
-                    "learn. Call fit."
-                )
             return self._learn(self.estimator_, self._seed, X, y, fit_params, n_passes=1)
         model, seed = self._new_model()
         return self._learn(model, seed, X, y, fit_params, n_passes=1)
@@ -332,6 +335,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 "estimator must be an instance, not a class. Got the class "
                 f"{estimator.__name__} instead; pass {estimator.__name__}()."
             )
+        _checks.check_parameters(estimator)
         if _pipeline.is_tree(estimator):
             _pipeline.check(estimator, X)
             self._check_last_step()
@@ -391,7 +395,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             )
         if y_val is None and get_tags(self.estimator).target_tags.required:
             raise ValueError("X_val was passed without y_val. Pass y_val.")
-        _checks.check_same_columns(X, X_val)
+        _checks.check_same_columns(self.estimator, X, X_val)
 
     def _new_model(self):
         """Return a seeded model, and the seed of the orders that it will see."""
@@ -466,8 +470,9 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             has_steps = is_new and _pipeline.is_tree(model)
             former = self.__dict__.get("estimator_") if is_new else None
             fit_task = Task.root(self, former, None if has_steps else n_passes, X, y, rows)
+            example = None
             if has_steps:
-                self._train_steps(model, seed, classes, whole, planned, runner, fit_task)
+                example = self._train_steps(model, seed, classes, whole, planned, runner, fit_task)
             planned = _pipeline.through(planned, model, _pipeline.of_last(model, rows))
             learner = _training.Learner(
                 model,
@@ -477,7 +482,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 planned.blocks.promise,
                 self.batch_size,
             )
-            learner.is_new = is_new
+            learner.is_new, learner.example = is_new, example
             if "" in learning:
                 self._passes(learner, planned, runner, interrupt, fit_task, n_passes, validation)
             else:  # the steps have learned all that there is
@@ -486,24 +491,26 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             fit_task.end()
         return self
 
-    def _train_steps(self, model, seed, classes, params, planned, runner, fit_task) -> None:
-        """Make the passes that train the steps of a new pipeline before the last one."""
+    def _train_steps(self, model, seed, classes, params, planned, runner, fit_task):
+        """Make the passes that train the steps of a new pipeline before the last one.
+
+        Returns a row of X, if the first ones had to be read.
+        """
         passes = _pipeline.Passes(model, planned, runner, params, seed, classes, self.batch_size)
-        for learner, transformed in passes:
-            step_task = fit_task.begin("step", len(transformed.blocks))
-            with (
-                _errors_of(planned, lambda: "The steps before the last are not trained: call fit."),
-                steps(learner, transformed, runner, prefetch=self.prefetch) as blocks,
-            ):
-                for step in blocks:
-                    block_task = step_task.begin("block", 0, {})
-                    step.learn()
-                    block_task.end()  # whoever asks to stop: what comes after needs the whole step
-            if not learner.n_batches:
-                raise ValueError(_pipeline.NO_ROWS)
-            step_task.end()
-        first_rows = passes.first_rows
-        self._example = None if first_rows is None else copy.deepcopy(first_rows[:1])
+        untrained = "The steps before the last are not trained: call fit."
+        with _errors_of(planned, lambda: untrained):
+            for learner, transformed in passes:
+                step_task = fit_task.begin("step", len(transformed.blocks))
+                with steps(learner, transformed, runner, prefetch=self.prefetch) as blocks:
+                    for step in blocks:
+                        block_task = step_task.begin("block", 0, {})
+                        step.learn()
+                        block_task.end()  # whoever asks to stop: what comes after needs all of it
+                if not learner.n_batches:
+                    raise ValueError(_pipeline.NO_ROWS)
+                step_task.end()
+        # A view would keep all of them.
+        return None if passes.first_rows is None else copy.deepcopy(passes.first_rows[:1])
 
     def _passes(self, learner, planned, runner, interrupt, fit_task, n_passes, validation) -> None:
         """Make the passes that train the model, until it is good enough."""
@@ -573,6 +580,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         if learner.is_new:
             learner.is_new = False
             self._seed, self._classes = learner.seed, learner.classes
+            self._example = learner.example
             self.n_iter_ = 0
             for name in ("validation_scores_", "validation_n_samples_", "best_validation_score_"):
                 self.__dict__.pop(name, None)  # those of an earlier fit
@@ -615,17 +623,14 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         return sorted({*super().__dir__(), *(learned if "estimator_" in self.__dict__ else ())})
 
     def __sklearn_is_fitted__(self) -> bool:
-        return "estimator_" in self.__dict__ or not get_tags(self.estimator).requires_fit
+        return "estimator_" in self.__dict__ or _pipeline.needs_no_fit(self.estimator)
 
     def __sklearn_tags__(self):
         return copy.deepcopy(get_tags(self.estimator))
 
     def _fitted(self, method: str):
-        if not self.__sklearn_is_fitted__():
-            raise NotFittedError(
-                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' or "
-                f"'partial_fit' before using '{method}'."
-            )
+        before = f"Call 'fit' or 'partial_fit' before using '{method}'."
+        check_is_fitted(self, msg=f"This %(name)s instance is not fitted yet. {before}")
         return self._model
 
     def _apply(self, method: str, X):
@@ -918,10 +923,11 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         (0, 5, 9)
         """
         if transform is not None:
-            # The one that was passed is never changed.
-            self.estimator = clone(self.estimator).set_output(transform=transform)
-            if "estimator_" in self.__dict__:
-                self.estimator_.set_output(transform=transform)
+            # The one that was passed is never changed, nor what is frozen in it, or in the model.
+            for name in {"estimator", "estimator_"} & self.__dict__.keys():
+                estimator = copy.deepcopy(getattr(self, name))
+                estimator.set_output(transform=transform)  # a frozen one returns what is in it
+                setattr(self, name, estimator)
         return self
 
     @shows_weights(_scores_weights)

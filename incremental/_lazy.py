@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import threading
 import uuid
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import dask
@@ -16,8 +18,11 @@ from dask.task_spec import Task, TaskRef
 from sklearn import config_context, get_config
 
 from incremental._batches import _num_samples
-from incremental._blocks import is_frame, is_lazy, meta_of, n_rows, parts_of
+from incremental._blocks import is_frame, is_lazy, make_blocks, meta_of, n_rows, parts_of
+from incremental._checks import check_columns
+from incremental._pipeline import first_rows
 from incremental._rows import Rows
+from incremental._runner import open_runner
 from incremental._transformers import keep_blocks
 
 
@@ -50,7 +55,8 @@ def apply(model: Any, method: str, X: Any, row: Any = None) -> Any:
     X : array-like, dask collection or list of Delayed
         Data in memory give what the model gives.
     row : one row like those of X, default=None
-        To find out what the method returns where made-up rows are refused.
+        To find out what the method returns where made-up rows are refused; where it is, too, the
+        first row of X is read.
 
     Returns
     -------
@@ -76,20 +82,27 @@ _FILTERS = threading.RLock()
 
 
 def probe(model: Any, method: str, X: Any, row: Any = None) -> Any:
-    """Return what a method gives for one or two made-up rows like those of X."""
-    failure = None
+    """Return what a method gives for one or two rows like those of X: made-up ones, if they do."""
     undo = method == "inverse_transform" and meta_of(X) is None
+    if method != "inverse_transform":
+        check_columns(model, X)
     for rows in [*_made_up(model, X), *([] if row is None else [row])]:
-        try:
-            with _FILTERS, warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                if undo:  # these look like what the model has learned from
-                    rows = model.transform(rows)
-                return getattr(model, method)(rows)
-        except Exception as error:
-            failure = failure or error
-    assert failure is not None
-    raise failure
+        # undo: these look like what the model has learned from.
+        with contextlib.suppress(Exception), _no_warnings():
+            return getattr(model, method)(model.transform(rows) if undo else rows)
+    # The last resort, for it reads a block: a text that has to be a date, say.
+    blocks = make_blocks(X)
+    with open_runner(blocks.collections) as runner:
+        _, rows = first_rows(blocks, runner)
+    with _no_warnings():
+        return getattr(model, method)(rows[:1])
+
+
+@contextlib.contextmanager
+def _no_warnings() -> Iterator[None]:
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _made_up(model: Any, X: Any) -> list[Any]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn import config_context, get_config
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
@@ -35,13 +36,13 @@ from incremental._runner import Runner
 from incremental._stream import Plan, stream
 from incremental._training import Learner, check_block, last_step
 from incremental._transformers import (
-    LAYOUT,
+    CONDITIONS,
     LINEAR,
     OTHERWISE,
     REFUSED,
     counts_nothing,
     is_stateless,
-    keep_blocks,
+    kind_of,
     learns,
 )
 from incremental.exceptions import BlockError, describe
@@ -60,8 +61,9 @@ def is_tree(estimator: Any) -> bool:
     return isinstance(estimator, (Pipeline, ColumnTransformer, FeatureUnion, FrozenEstimator))
 
 
-def _skipped(step: Any) -> bool:
-    return step is None or (isinstance(step, str) and step in ("passthrough", "drop"))
+def _passes_through(step: Any) -> bool:
+    """Say whether a step of a Pipeline is none."""
+    return step is None or step == "passthrough"
 
 
 # Operations on blocks
@@ -156,7 +158,9 @@ def through(planned: Plan, model: Any, names: Iterable[str]) -> Plan:
     path, given = "", model
     while isinstance(model, Pipeline):
         *before, (name, last) = model.steps
-        route += [_Transform(_join(path, n), step) for n, step in before if not _skipped(step)]
+        route += [
+            _Transform(_join(path, n), step) for n, step in before if not _passes_through(step)
+        ]
         path, model = _join(path, name), last
     return _map(planned, names, [tuple(route)], False) if is_tree(given) else planned
 
@@ -172,7 +176,7 @@ class _Node:
     path : str
         Its name as in ``set_params``.
     estimator : estimator
-        A clone of our own; what learns does so in place.
+        Only changed by `settle`, and by those who train it.
 
     Attributes
     ----------
@@ -190,6 +194,10 @@ class _Node:
         """Refuse what cannot be trained on blocks like X; None is a layout that is not known."""
         raise NotImplementedError
 
+    def parts(self) -> Iterator[Any]:
+        """Yield its estimator, and then those of all steps inside."""
+        yield self.estimator
+
     def leaves(self) -> Iterator[_Leaf]:
         """Yield all steps that are not made of others."""
         raise NotImplementedError
@@ -199,9 +207,29 @@ class _Node:
         """Say whether it has to see some rows to be complete."""
         raise NotImplementedError
 
-    def settle(self, X: Any) -> None:
-        """Complete what is complete but for a look at some rows; None if nothing needs one."""
+    def settle(self, X: Any, number: int) -> None:
+        """Complete what is complete but for a look at some rows; None if nothing needs one.
+
+        Raises
+        ------
+        BlockError
+            If a step refuses the rows, which are those of the block `number`.
+        """
         raise NotImplementedError
+
+    @contextmanager
+    def _naming(self, number: int) -> Iterator[None]:
+        """Name the step, and the block, whose first rows it refuses."""
+        try:
+            yield
+        except BlockError:  # of a step inside
+            raise
+        except Exception as error:
+            raise BlockError(
+                f"The first rows of block {number} could not be learned by the step "
+                f"{self.path or type(self.estimator).__name__}: {describe(error)}",
+                number,
+            ) from error
 
     def learning(self, route: Route = ()) -> list[tuple[_Leaf, Route]]:
         """Return the steps that learn in the next pass, and the routes to them."""
@@ -216,17 +244,20 @@ class _Leaf(_Node):
 
     def check(self, X: Any) -> None:
         estimator, name = self.estimator, type(self.estimator).__name__
-        if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
+        if not hasattr(estimator, "get_params"):
             raise TypeError(f"Step {self.path} must be an estimator. Got {estimator!r} instead.")
-        if is_stateless(estimator) or learns(estimator):
+        if is_stateless(estimator):
             return
         instead: str | None
-        if type(estimator) in LAYOUT:
-            fits, condition = LAYOUT[type(estimator)]
+        kind = kind_of(estimator)
+        if kind is not None:
+            fits, condition = CONDITIONS[kind]
             if fits(estimator) or self._has_categories(X):
                 return
             why = f"is trained block by block only {condition.replace('``', '')}"
-            instead = OTHERWISE.get(type(estimator))
+            instead = OTHERWISE.get(kind)
+        elif learns(estimator):
+            return
         else:
             found = next((one for one in REFUSED if name in one.names), None)
             why, instead, _ = found or (
@@ -270,15 +301,12 @@ class _Leaf(_Node):
     def learns(self) -> bool:
         return learns(self.estimator)
 
-    def settle(self, X: Any) -> None:
+    def settle(self, X: Any, number: int) -> None:
         if self.complete or self.learns:
             return
         if X is not None:
-            try:
+            with self._naming(number):
                 self._fit(X)
-            except Exception as error:
-                message = f"the step {self.path} could not be fitted to them: {describe(error)}"
-                raise ValueError(message) from error
         self.complete = True
 
     def _fit(self, X: Any) -> None:
@@ -305,6 +333,11 @@ class _Steps(_Node):
     #: Those that are neither passed through nor dropped.
     nodes: dict[Any, _Node]
 
+    def parts(self) -> Iterator[Any]:
+        yield self.estimator
+        for node in self.nodes.values():
+            yield from node.parts()
+
     def leaves(self) -> Iterator[_Leaf]:
         for node in self.nodes.values():
             yield from node.leaves()
@@ -322,27 +355,22 @@ class _Chain(_Steps):
         self.nodes = {
             i: _node(_join(path, name), step)
             for i, (name, step) in enumerate(estimator.steps)
-            if not _skipped(step)
+            if not _passes_through(step)
         }
 
     def check(self, X: Any) -> None:
-        last = len(self.estimator.steps) - 1
-        for i, node in self.nodes.items():
-            if i != last and not hasattr(node.estimator, "transform"):
-                raise TypeError(
-                    f"Step {node.path} must have transform, for it is not the last one. Got "
-                    f"{node.estimator!r} instead."
-                )
+        for node in self.nodes.values():
             node.check(X)
             X = None  # what a step makes of it is not known before
 
-    def settle(self, X: Any) -> None:
+    def settle(self, X: Any, number: int) -> None:
         for i, node in self.nodes.items():
-            node.settle(X)
+            node.settle(X, number)
             if not node.complete:
                 return
             if X is not None and node is not list(self.nodes.values())[-1]:
-                X = node.estimator.transform(X)
+                with node._naming(number):
+                    X = node.estimator.transform(X)
             self.estimator.steps[i] = (self.estimator.steps[i][0], node.estimator)
         self.complete = True
 
@@ -358,35 +386,34 @@ class _Union(_Steps):
 
     def __init__(self, path: str, estimator: Any):
         super().__init__(path, estimator)
-        estimator.transformer_list = [
-            # What scikit-learn puts in its place, too.
-            (n, FunctionTransformer(feature_names_out="one-to-one") if s == "passthrough" else s)
-            for n, s in estimator.transformer_list
-        ]
-        self.nodes = self._nodes(estimator.transformer_list)
+        self.nodes = {
+            name: _node(_join(path, name), step)
+            for name, step in self._branches()
+            if not isinstance(step, str)
+        }
 
-    def _nodes(self, steps: Iterable[tuple[str, Any]]) -> dict[str, _Node]:
-        return {n: _node(_join(self.path, n), step) for n, step in steps if not _skipped(step)}
+    def _branches(self) -> Iterator[tuple[str, Any]]:
+        for name, step in self.estimator.transformer_list:
+            if step == "passthrough":  # what scikit-learn puts in its place, too
+                step = FunctionTransformer(feature_names_out="one-to-one")
+            yield name, step
 
     def check(self, X: Any) -> None:
         for node in self.nodes.values():
-            if not hasattr(node.estimator, "transform"):
-                raise TypeError(
-                    f"Step {node.path} must have transform. Got {node.estimator!r} instead."
-                )
             node.check(self._part(node, X))
 
     def _part(self, node: _Node, X: Any) -> Any:
         return X
 
-    def settle(self, X: Any) -> None:
+    def settle(self, X: Any, number: int) -> None:
         if self.complete:
             return
-        for node in self.nodes.values():
-            node.settle(self._part(node, X))
-        if all(node.complete for node in self.nodes.values()):
-            self._assemble(X)
-            self.complete = True
+        with self._naming(number):
+            for node in self.nodes.values():
+                node.settle(self._part(node, X), number)
+            if all(node.complete for node in self.nodes.values()):
+                self._assemble(X)
+                self.complete = True
 
     def _assemble(self, X: Any) -> None:
         self.estimator.transformer_list = [
@@ -409,13 +436,15 @@ class _Union(_Steps):
 class _ByColumn(_Union):
     """A ColumnTransformer: steps side by side, each for some columns."""
 
+    needs_rows = True
+
     def __init__(self, path: str, estimator: ColumnTransformer):
-        _Node.__init__(self, path, estimator)
-        self.steps = [(name, step) for name, step, _ in estimator.transformers]
-        self.nodes = self._nodes([*self.steps, ("remainder", estimator.remainder)])
+        super().__init__(path, estimator)
         self._selected: dict[str, _Select] | None = None
 
-    needs_rows = True
+    def _branches(self) -> Iterator[tuple[str, Any]]:
+        yield from ((name, step) for name, step, _ in self.estimator.transformers)
+        yield "remainder", self.estimator.remainder
 
     def check(self, X: Any) -> None:
         if X is not None:
@@ -442,11 +471,12 @@ class _ByColumn(_Union):
         select = (self._selected or {}).get(node.path[len(self.path) :].removeprefix("__"))
         return None if X is None or select is None else select(X)
 
-    def settle(self, X: Any) -> None:
+    def settle(self, X: Any, number: int) -> None:
         if self._selected is None:
-            selected = self._resolve(X)
+            with self._naming(number):
+                selected = self._resolve(X)
             self.nodes = {n: node for n, node in self.nodes.items() if n in selected}
-        super().settle(X)
+        super().settle(X, number)
 
     def _assemble(self, X: Any) -> None:
         """Fit it on some rows with steps that stay as they are."""
@@ -507,7 +537,7 @@ def _node(path: str, estimator: Any) -> _Node:
         return _ByColumn(path, estimator)
     if isinstance(estimator, FeatureUnion):
         return _Union(path, estimator)
-    return _Leaf(path, keep_blocks(estimator))
+    return _Leaf(path, estimator)
 
 
 # Passes
@@ -602,15 +632,9 @@ class Passes:
         """Yield who learns and what, for each pass."""
         number = 0
         if self._tree.needs_rows:
-            number, self.first_rows = _first_rows(self._planned.blocks, self._runner)
+            number, self.first_rows = first_rows(self._planned.blocks, self._runner)
         while True:
-            try:
-                self._tree.settle(self.first_rows)
-            except Exception as error:
-                raise BlockError(
-                    f"The first rows of block {number} could not be learned: {describe(error)}",
-                    number,
-                ) from error
+            self._tree.settle(self.first_rows, number)
             todo = [] if self._tree.complete else self._tree.learning()
             if not todo or todo[0][0].estimator is self._last:
                 return
@@ -623,13 +647,14 @@ class Passes:
 
     def _columns(self, leaf: _Leaf) -> dict[str, str]:
         names = self._planned.blocks.names
-        return {**({"y": "y"} if "y" in names else {}), **_own(names, leaf.path)}
+        return {**({"y": "y"} if "y" in names else {}), **own_params(names, leaf.path)}
 
     def _together(self, leaves: list[_Leaf]) -> _Together:
         params = []
         supervised = [needs_classes(leaf.estimator) for leaf in leaves]
         for leaf, is_supervised in zip(leaves, supervised, strict=True):
-            own = {name: self._params[key] for key, name in _own(self._params, leaf.path).items()}
+            names = own_params(self._params, leaf.path)
+            own = {name: self._params[key] for key, name in names.items()}
             params.append({"classes": self._classes, **own} if is_supervised else own)
         return _Together(
             [leaf.estimator for leaf in leaves],
@@ -641,7 +666,8 @@ class Passes:
         )
 
 
-def _first_rows(blocks: Blocks, runner: Runner) -> tuple[int, Any]:
+def first_rows(blocks: Blocks, runner: Runner) -> tuple[int, Any]:
+    """Read the first block that has rows; return its number and the first of them."""
     heads = blocks.only("X").map("X", _head, blocks.promise, label="first-rows")
     with stream(Plan(heads), runner, prefetch=0) as computed:
         for number, block in computed:
@@ -666,28 +692,70 @@ def check(estimator: Any, X: Any) -> None:
     TypeError
         If a step can only be trained on all rows at once.
     """
-    _node("", clone(estimator)).check(layout_of(X))
+    _node("", estimator).check(layout_of(X))
+
+
+def parts(estimator: Any) -> Iterator[Any]:
+    """Yield an estimator, and then all steps inside, each before those that it is made of."""
+    return _node("", estimator).parts()
+
+
+def needs_no_fit(estimator: Any) -> bool:
+    """Say whether an estimator works as it is.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import Normalizer, StandardScaler
+    >>> needs_no_fit(make_pipeline(Normalizer())), needs_no_fit(make_pipeline(StandardScaler()))
+    (True, False)
+    """
+    return all(
+        is_stateless(part)
+        for part in parts(estimator)
+        if not isinstance(part, (Pipeline, FeatureUnion))
+    )
 
 
 def learning_steps(estimator: Any) -> dict[str, Any]:
     """Return the steps that learn, by their names as in ``set_params``; "" is the last one."""
-    last = last_step(estimator)
     if not is_tree(estimator):
-        return {"": last}
-    found = {}
-    for leaf in _node("", clone(estimator, safe=False)).leaves():
-        if leaf.learns:
-            found[leaf.path] = leaf.estimator
+        return {"": estimator}
     last_path = _last_path(estimator)
-    return {"" if path == last_path else path: step for path, step in found.items()}
+    return {
+        "" if leaf.path == last_path else leaf.path: leaf.estimator
+        for leaf in _node("", estimator).leaves()
+        if leaf.learns
+    }
 
 
 def _last_path(estimator: Any) -> str:
     path = ""
-    while isinstance(estimator, Pipeline):
+    while isinstance(estimator, Pipeline) and estimator.steps:
         name, estimator = estimator.steps[-1]
         path = _join(path, name)
     return path
+
+
+def first_step(estimator: Any) -> Any:
+    """Return the step that X reaches as it is; of a FeatureUnion the one whose columns it names.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> first_step(make_pipeline("passthrough", make_pipeline(FrozenEstimator(OneHotEncoder()))))
+    OneHotEncoder()
+    """
+    while True:
+        if isinstance(estimator, Pipeline):
+            steps = [step for _, step in estimator.steps if not _passes_through(step)]
+        elif isinstance(estimator, FeatureUnion):
+            steps = [step for _, step in estimator.transformer_list if not isinstance(step, str)]
+        elif isinstance(estimator, FrozenEstimator):
+            steps = [estimator.estimator]
+        else:
+            return estimator
+        estimator = steps[0] if steps else None
 
 
 def name_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
@@ -721,7 +789,7 @@ def of_last(estimator: Any, names: Iterable[str]) -> list[str]:
     return [name for name in names if "__" not in name] if is_tree(estimator) else list(names)
 
 
-def _own(names: Iterable[str], path: str) -> dict[str, str]:
+def own_params(names: Iterable[str], path: str) -> dict[str, str]:
     """Return what `name_params` calls the parameters of a step, and their own names."""
     prefix = f"{path}__"
     return {name: name[len(prefix) :] for name in names if name.startswith(prefix)}

@@ -314,7 +314,6 @@ def _methods(model: Any, scorer: Any) -> tuple[str, ...]:
         wanted.update((names,) if isinstance(names, str) else names)
     return tuple(method for method in available if method in wanted | {"predict"})
 
-
     parts = _answers(model, answer, {}, planned, runner, prefetch)
     gathered = {name: _gather(name, [part[name] for part in parts]) for name in parts[0]}
     answers: dict[str, Any] = {

@@ -86,6 +86,8 @@ class Learner:
         self.seconds = math.inf
         #: Whether the model is not yet that of the estimator that trains it.
         self.is_new = True
+        #: A row of X, to find out what the model returns.
+        self.example: Any = None
         #: The numbers of the blocks that wait until there are more rows.
         self.waiting: list[int] = []
         #: Called with a number and a number of rows, gives the rows of a shuffled block.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from inspect import getattr_static
 from typing import Any, NamedTuple
 
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_selection import SelectFromModel
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.kernel_approximation import PolynomialCountSketch, RBFSampler, SkewedChi2Sampler
@@ -53,6 +55,18 @@ LAYOUT: dict[type, tuple[Callable[[Any], bool], str]] = {
     SkewedChi2Sampler: (lambda t: True, ""),
     SparseRandomProjection: (lambda t: t.n_components != "auto", "with ``n_components=...``"),
     SplineTransformer: (lambda t: not isinstance(t.knots, str), "with ``knots=[[...], ...]``"),
+}
+
+#: The same for those that take a pass.
+CONDITIONS: dict[type, tuple[Callable[[Any], bool], str]] = {
+    **LAYOUT,
+    SelectFromModel: (
+        # What is not frozen forgets in a clone what it has learned before.
+        lambda t: (
+            hasattr(t, "partial_fit") and t.prefit == isinstance(t.estimator, FrozenEstimator)
+        ),
+        "with an estimator that has ``partial_fit``; with ``prefit=True`` a frozen one",
+    ),
 }
 
 
@@ -121,8 +135,7 @@ REFUSED = [
         "SelectFromModel(SGDClassifier()) or SelectFromModel(SGDRegressor())",
         (
             *("GenericUnivariateSelect", "RFE", "RFECV", "SelectFdr", "SelectFpr"),
-            *("SelectFromModel", "SelectFwe", "SelectKBest", "SelectPercentile"),
-            "SequentialFeatureSelector",
+            *("SelectFwe", "SelectKBest", "SelectPercentile", "SequentialFeatureSelector"),
         ),
     ),
     Refusal(
@@ -152,24 +165,42 @@ REFUSED = [
         ("LabelBinarizer", "LabelEncoder", "MultiLabelBinarizer"),
     ),
 ]
-#: What to use where the condition of `LAYOUT` cannot be met.
-OTHERWISE = {
+#: What to use where the condition cannot be met.
+OTHERWISE: dict[type, str] = {
     CountVectorizer: "HashingVectorizer",
     OneHotEncoder: "FeatureHasher or HashingVectorizer",
     OrdinalEncoder: "FeatureHasher or HashingVectorizer",
 }
 
 
+def kind_of(estimator: Any) -> type | None:
+    """Return the class in `CONDITIONS` that an estimator is of, unless it learns in its own way.
+
+    Examples
+    --------
+    >>> class Mine(OneHotEncoder): ...
+    >>> kind_of(Mine()).__name__
+    'OneHotEncoder'
+    """
+    cls = type(estimator)
+    kind = next((one for one in cls.__mro__ if one in CONDITIONS), None)
+    own = (
+        getattr_static(cls, method, None) is not getattr_static(kind, method, None)
+        for method in ("fit", "partial_fit")
+    )
+    return None if any(own) else kind
+
+
 def learns(estimator: Any) -> bool:
     """Say whether a step takes a pass: it has ``partial_fit`` and something to learn."""
-    if is_stateless(estimator) or type(estimator) in LAYOUT:
+    if is_stateless(estimator) or kind_of(estimator) in LAYOUT:
         return False
     return hasattr(estimator, "partial_fit")
 
 
 def is_stateless(estimator: Any) -> bool:
     """Say whether a step transforms blocks without having seen any."""
-    return type(estimator) is not FrozenEstimator and not get_tags(estimator).requires_fit
+    return not isinstance(estimator, FrozenEstimator) and not get_tags(estimator).requires_fit
 
 
 def keep_blocks(estimator: Any) -> Any:
@@ -177,20 +208,21 @@ def keep_blocks(estimator: Any) -> Any:
 
     What is frozen belongs to somebody else: another one takes its place.
     """
-    names = _in_place(estimator)
-    if names and type(estimator) is FrozenEstimator:
-        return FrozenEstimator(keep_blocks(copy.deepcopy(estimator.estimator)))
-    return estimator.set_params(**dict.fromkeys(names, True)) if names else estimator
+    if isinstance(estimator, FrozenEstimator):
+        frozen = estimator.estimator
+        return FrozenEstimator(keep_blocks(copy.deepcopy(frozen))) if _kept(frozen) else estimator
+    kept = _kept(estimator)
+    return estimator.set_params(**kept) if kept else estimator
 
 
-def _in_place(estimator: Any) -> list[str]:
-    """Return the parameters by which an estimator was asked to change what it is given."""
-    if type(estimator) is FrozenEstimator:
-        estimator = estimator.estimator
-    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
-        return []
-    return [
-        name
-        for name, value in estimator.get_params().items()
-        if value is False and name.rpartition("__")[2] in ("copy", "copy_x", "copy_X")
-    ]
+def _kept(estimator: Any) -> dict[str, Any]:
+    """Return the parameters that let an estimator copy what it was asked to change."""
+    if not hasattr(estimator, "get_params"):
+        return {}
+    kept = {}
+    for name, value in estimator.get_params().items():
+        if value is False and name.rpartition("__")[2] in ("copy", "copy_x", "copy_X"):
+            kept[name] = True
+        elif isinstance(value, FrozenEstimator) and (other := keep_blocks(value)) is not value:
+            kept[name] = other
+    return kept

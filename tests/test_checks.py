@@ -10,11 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import LabelBinarizer, StandardScaler
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    LabelBinarizer,
+    MinMaxScaler,
+    StandardScaler,
+)
 
 from incremental._checks import (
     check_columns,
@@ -114,7 +121,13 @@ def test_columns_are_compared_to_those_of_a_fitted_model_only():
 def test_names_of_parameters_are_those_of_partial_fit():
     with pytest.raises(TypeError, match="partial_fit has no parameter 'weight'; it takes 'sample_"):
         check_data(StandardScaler(), LAZY_FRAME, ["sample_weight", "weight"], is_fitted=False)
-    check_data(make_pipeline(StandardScaler()), LAZY_FRAME, ["weight"], is_fitted=False)
+    pipe = make_pipeline(make_union(StandardScaler()), MinMaxScaler())
+    name = "featureunion__standardscaler__sample_weight"
+    check_data(pipe, LAZY_FRAME, [name], is_fitted=False)
+    with pytest.raises(TypeError, match="StandardScaler.partial_fit has no parameter 'weight'"):
+        check_data(pipe, LAZY_FRAME, ["featureunion__standardscaler__weight"], is_fitted=False)
+    with pytest.raises(TypeError, match="MinMaxScaler.partial_fit has no parameter 'weight'"):
+        check_data(pipe, LAZY_FRAME, [name, "weight"], is_fitted=False)
 
 
 # Weights
@@ -243,7 +256,7 @@ def test_a_lazy_X_must_have_the_columns_that_were_learned():
 def test_any_number_of_columns_may_be_the_same():
     wide = np.ones((2, 300))
     check_columns(SGDRegressor().fit(wide, [0, 1]), da.from_array(wide))
-    check_same_columns(wide, da.from_array(wide))
+    check_same_columns(SGDRegressor(), wide, da.from_array(wide))
 
 
 def test_columns_that_are_not_known_are_left_to_the_estimator():
@@ -256,13 +269,45 @@ def test_columns_that_are_not_known_are_left_to_the_estimator():
 def test_X_val_must_have_the_columns_of_X():
     other = FRAME.rename(columns={"b": "c"})
     for X in (FRAME, LAZY_FRAME):
-        check_same_columns(X, LAZY_FRAME[["b", "a"]])
+        check_same_columns(SGDRegressor(), X, LAZY_FRAME[["b", "a"]])
+        check_same_columns(SGDRegressor(), LAZY_FRAME[["b", "a"]], X)
         with pytest.raises(ValueError, match=r"X_val must have the columns \['a', 'b'\] of X. Got"):
-            check_same_columns(X, other)
-        check_same_columns(X, np.ones((3, 2)))
-        check_same_columns(np.ones((3, 2)), X)
+            check_same_columns(SGDRegressor(), X, other)
+        check_same_columns(SGDRegressor(), X, np.ones((3, 2)))
+        check_same_columns(SGDRegressor(), np.ones((3, 2)), X)
         for X_val in (np.ones((2, 1)), da.ones((2, 3)), NO_NAMES):
             with pytest.raises(ValueError, match="X_val must have as many columns as X, 2. Got"):
-                check_same_columns(X, X_val)
-    check_same_columns(UNKNOWN_WIDTH, NO_NAMES)
-    check_same_columns(NO_NAMES, UNKNOWN_WIDTH)
+                check_same_columns(SGDRegressor(), X, X_val)
+    check_same_columns(SGDRegressor(), UNKNOWN_WIDTH, NO_NAMES)
+    check_same_columns(SGDRegressor(), NO_NAMES, UNKNOWN_WIDTH)
+
+
+def test_X_val_in_memory_must_have_the_columns_of_X_in_their_order():
+    message = r"columns of X in their order, \['a', 'b'\]. Got \['b', 'a'\] instead; pass X"
+    with pytest.raises(ValueError, match=message):
+        check_same_columns(SGDRegressor(), FRAME, FRAME[["b", "a"]])
+    check_same_columns(SGDRegressor(), FRAME, FRAME[["b", "a"]][["a", "b"]])
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        make_column_transformer((StandardScaler(), ["a"])),
+        FunctionTransformer(lambda X: X[["a"]]),
+        make_union(make_column_transformer((StandardScaler(), ["a"]))),
+    ],
+    ids=lambda first: type(first).__name__,
+)
+def test_columns_are_left_to_a_first_step_that_needs_some_of_them_only(first):
+    pipe = make_pipeline(None, "passthrough", make_pipeline(first), StandardScaler())
+    fitted = FrozenEstimator(make_pipeline(first, StandardScaler()).fit(FRAME))
+    for X in (LAZY_FRAME[["a"]], LAZY_FRAME.assign(c=1.0), da.ones((2, 3))):
+        check_columns(fitted, X)
+        check_same_columns(pipe, LAZY_FRAME, X)
+    wide = LAZY_FRAME.assign(c=1.0)
+    for other in (StandardScaler(), FunctionTransformer(validate=True)):
+        with pytest.raises(ValueError, match="X must have the columns"):
+            check_columns(make_pipeline(other).fit(FRAME), wide)
+        with pytest.raises(ValueError, match="X_val must have the columns"):
+            check_same_columns(make_pipeline("passthrough", other), LAZY_FRAME, wide)
+    check_same_columns(make_pipeline("passthrough"), LAZY_FRAME, wide)  # nobody needs any

@@ -14,8 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone, is_classifier, is_clusterer, is_outlier_detector, is_regressor
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.decomposition import IncrementalPCA
 from sklearn.exceptions import SkipTestWarning
 from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from sklearn.utils import all_estimators, get_tags
 
 # Private: how scikit-learn constructs its estimators for these checks and which of them it knows
@@ -27,6 +31,7 @@ from sklearn.utils._test_common.instance_generator import (
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from incremental import Incremental, _labels
+from incremental._pipeline import is_tree
 
 from .conftest import loop
 
@@ -41,12 +46,16 @@ PASSES = {"MLPClassifier": 50, "MLPRegressor": 50}
 FAILS = {
     ("BernoulliRBM", "check_transformer_preserve_dtypes"): "partial_fit converts to float64",
     ("IncrementalPCA", "check_estimator_sparse_tag"): "partial_fit refuses sparse X",
+    ("FeatureUnion", "check_estimator_sparse_tag"): "that of IncrementalPCA refuses sparse X",
     ("OneVsOneClassifier", "check_classifiers_classes"): "partial_fit refuses labels of dtype <U",
     ("OneVsOneClassifier", "check_classifiers_one_label"): "partial_fit needs two classes",
     ("OneVsOneClassifier", "check_fit2d_1sample"): "partial_fit needs two classes",
     ("OneVsRestClassifier", "check_classifier_multioutput"): "partial_fit refuses several outputs",
     ("ComplementNB", "check_classifiers_one_label_sample_weights"): (
         "the bare one predicts the other class too, which is allowed to a fit(X, y, sample_weight)"
+    ),
+    ("Pipeline", "check_classifiers_one_label_sample_weights"): (
+        "one pass is not enough; the bare one is excused, for it takes no sample_weight"
     ),
 }
 
@@ -57,6 +66,15 @@ INSIDE = {
     "check_class_weight_classifiers",
     "check_sparsify_coefficients",  # sparsify()
 }
+
+
+def trees():
+    """Construct some that are trained step by step; each takes seconds."""
+    return [
+        make_pipeline(StandardScaler(), SGDClassifier(random_state=0)),
+        make_pipeline(PolynomialFeatures(1), MiniBatchKMeans(random_state=0, n_init=1)),
+        make_union(IncrementalPCA(1)),  # its last step does not go on
+    ]
 
 
 def bare_estimators():
@@ -95,7 +113,8 @@ def checks_of_wrapped(bare):
     names = {name_of(check) for _, check in checks}
     for estimator, check in checks_of(bare):
         # Some checks set a solver that has no partial_fit.
-        if name_of(check) not in names | INSIDE and hasattr(estimator, "partial_fit"):
+        can_learn = hasattr(estimator, "partial_fit") or is_tree(estimator)
+        if name_of(check) not in names | INSIDE and can_learn:
             checks.append((wrap(estimator), check))
     return checks
 
@@ -110,7 +129,7 @@ def known_failures(bare):
 
 
 def parameters():
-    for bare in bare_estimators():
+    for bare in [*bare_estimators(), *trees()]:
         name, known = type(bare).__name__, known_failures(bare)
         for estimator, check in checks_of_wrapped(bare):
             marks = []
@@ -208,7 +227,7 @@ def main():
     new = []
     print(f"{'':28}{'bare':^36}{'wrapped':^36}")
     print(f"{'':28}" + "".join(f"{c:>9}" for c in columns) * 2)
-    for bare in bare_estimators():
+    for bare in [*bare_estimators(), *trees()]:
         name, known = type(bare).__name__, known_failures(bare)
         ours = known | {check: reason for (cls, check), reason in FAILS.items() if cls == name}
         line = f"{name:28}"
