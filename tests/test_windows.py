@@ -167,7 +167,7 @@ def test_what_many_tasks_share_is_followed_once_however_deep():
     assert cull(graph, ["a2000"]).keys() == graph.keys() - {"b2000"}
     (owned,) = trace(graph, [("a2000", "b2000")]).owned
     assert sorted(owned) == sorted(graph)
-    assert stages(graph, ["b2000", "a0"]) == [["a0"], ["b2000"]]
+    assert stages(graph, {"b2000", "a0"}) == [["a0"], ["b2000"]]
 
 
 @pytest.mark.parametrize("n_blocks", [PATIENCE, PATIENCE + 1, PATIENCE + 2, 16, 17])
