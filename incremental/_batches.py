@@ -47,8 +47,6 @@ def concatenate(parts: list[Any]) -> Any:
     first = parts[0]
     if len(parts) == 1:
         return first
-    if isinstance(first, list) and hasattr(first[0], "shape"):  # one array for each output
-        return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
     if isinstance(first, list):
         return [value for part in parts for value in part]
     if sp.issparse(first):
@@ -134,7 +132,7 @@ class Batches:
     def copy(self) -> Batches:
         """Return a copy that takes other blocks from now on."""
         other = Batches(self.batch_size)
-        other._full, other._waiting = list(self._full), list(self._waiting)
+        other._full, other._waiting = self._full, list(self._waiting)  # nothing is added to _full
         return other
 
     def rest(self) -> list[Block]:

@@ -91,7 +91,7 @@ def score(
         return float(np.sum(scores))
     answer = partial(_respond, _methods(model, scorer))
     parts = _answers(model, answer, planned, runner, prefetch)
-    gathered = {name: concatenate([part[name] for part in parts]) for name in parts[0]}
+    gathered = {name: _joined(name, [part[name] for part in parts]) for name in parts[0]}
     y = gathered.pop("y", None)
     weights = {name: gathered.pop(name) for name in rows}
     answers = _answering(model, gathered)
@@ -185,6 +185,14 @@ def _own_score(params: dict[str, Any], model: Any, X: Any, block: dict[str, Any]
 
 def _respond(methods: tuple[str, ...], model: Any, X: Any, block: dict[str, Any]) -> dict[str, Any]:
     return {**{method: getattr(model, method)(X) for method in methods}, **block}
+
+
+def _joined(name: str, parts: list[Any]) -> Any:
+    first = parts[0]
+    if name in RESPONSES and isinstance(first, list) and np.ndim(first[0]):
+        # One array for each output.
+        return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+    return concatenate(parts)
 
 
 def _methods(model: Any, scorer: Any) -> tuple[str, ...]:
