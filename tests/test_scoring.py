@@ -13,6 +13,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.metrics import accuracy_score, check_scoring, get_scorer, get_scorer_names, make_scorer
 from sklearn.model_selection import KFold, cross_validate
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
@@ -192,6 +193,19 @@ def test_several_scores_are_read_at_once(scoring, fitted, source):
 def test_a_callable_is_given_predictions(scoring, fitted, source):
     score = fitted.set_params(scoring=scoring).score(source.X, source.y)
     assert score == in_memory(scoring, fitted, source.X, source.y)
+
+
+def test_probabilities_of_several_outputs_are_put_together_output_by_output(source):
+    y = da.stack([source.y, 1 - source.y, (source.X[:, 1] > 0.5).astype(int)], axis=1)
+    model = MultiOutputClassifier(SGDClassifier(loss="log_loss", random_state=0))
+    fitted = Incremental(model, classes=[[0, 1]] * 3).fit(source.X, y)
+    expected = fitted.estimator_.predict_proba(source.X.compute())
+
+    def same(estimator, X, y):
+        return float(np.array_equal(estimator.predict_proba(X), expected))
+
+    fitted.scoring = same
+    assert fitted.score(source.X, y) == 1
 
 
 def test_scores_without_y_are_put_together(source):
