@@ -149,7 +149,7 @@ class Batches:
     def copy(self) -> Batches:
         """Return a copy that takes other blocks from now on."""
         other = Batches(self.batch_size)
-        other._full, other._waiting = list(self._full), list(self._waiting)
+        other._full, other._waiting = self._full, list(self._waiting)  # nothing is added to _full
         other._n_full, other._n_waiting = self._n_full, self._n_waiting
         return other
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -44,9 +44,9 @@ class Blocks:
     #: What the blocks are called: their positions in the data.
     numbers: Sequence[int]
     #: The collections, which say which scheduler computes them.
-    collections: list[Any] = field(default_factory=list)
+    collections: list[Any]
     #: What a block of X has to look like: its shape but for the rows, and its dtype.
-    promise: tuple[tuple[int, ...], np.dtype] | None = None
+    promise: tuple[tuple[int, ...], np.dtype] | None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -234,7 +234,7 @@ def make_blocks(X: Any, y: Any = None, rows: dict[str, Any] | None = None) -> Bl
             graph,
             tuple(column.name for column in columns),
             list(zip(*keys, strict=True)),
-            list(lengths),
+            lengths,
             range(len(lengths)),
             [c.data[0] if isinstance(c.data, list) else c.data for c in columns if is_lazy(c.data)],
             _promise(first.data),

@@ -100,7 +100,7 @@ def score(
         return merge(_answers(model, answer, params, planned, runner, prefetch))
     answer = partial(_respond, _methods(model, scorer))
     parts = _answers(model, answer, {}, planned, runner, prefetch)
-    gathered = {name: _gather(name, [part[name] for part in parts]) for name in parts[0]}
+    gathered = {name: _joined(name, [part[name] for part in parts]) for name in parts[0]}
     y = gathered.pop("y", None)
     weights = {name: gathered.pop(name) for name in rows}
     some = y if y is not None else next(iter(gathered.values()), ())
@@ -303,6 +303,13 @@ def _respond(methods: tuple[str, ...], model: Any, X: Any, **values: Any) -> dic
         return {**{method: getattr(model, method)(X) for method in methods}, **values}
 
 
+def _joined(name: str, parts: list[Any]) -> Any:
+    if name in RESPONSES and isinstance(parts[0], list) and np.ndim(parts[0][0]):
+        # One array for each output.
+        return [concatenate(list(columns)) for columns in zip(*parts, strict=True)]
+    return concatenate(parts)
+
+
 def _methods(model: Any, scorer: Any) -> tuple[str, ...]:
     """Return the methods that a score may call."""
     available = tuple(method for method in RESPONSES if hasattr(model, method))
@@ -314,8 +321,34 @@ def _methods(model: Any, scorer: Any) -> tuple[str, ...]:
         wanted.update((names,) if isinstance(names, str) else names)
     return tuple(method for method in available if method in wanted | {"predict"})
 
-    parts = _answers(model, answer, {}, planned, runner, prefetch)
-    gathered = {name: _gather(name, [part[name] for part in parts]) for name in parts[0]}
+
+class _Unseen(np.lib.mixins.NDArrayOperatorsMixin):
+    """Stands for an X that is not there: has a length, and refuses any other question.
+
+    Parameters
+    ----------
+    n_rows : int
+        Its length.
+    refusal : str
+        The message of the error.
+    """
+
+    def __init__(self, n_rows: int, refusal: str):
+        self._n_rows = n_rows
+        self._refusal = refusal
+
+    def __len__(self) -> int:
+        return self._n_rows
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(self._refusal)
+
+    __getattr__ = __getitem__ = __reduce_ex__ = _refuse
+    __array__ = __array_ufunc__ = __array_function__ = _refuse
+
+
+def _answering(model: Any, X: _Unseen, responses: dict[str, Any]) -> Any:
+    """Return a copy of a model that answers with what was gathered if it is asked for X."""
     answers: dict[str, Any] = {
         name: _answer(name, getattr(model, name), X, gathered)
         for name, gathered in responses.items()

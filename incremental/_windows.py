@@ -7,7 +7,7 @@ task specification; a block is a tuple of the keys that make up one call of ``pa
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -115,14 +115,12 @@ def trace(graph: Graph, blocks: Sequence[tuple[Key, ...]]) -> Trace:
         opens_source = False
         stack = list(reversed(keys))
         while stack:
-            key = stack[-1]
+            key = stack.pop()
             holder = owner.get(key)
-            if holder == i or key in borrowed or key not in graph:
-                stack.pop()
+            if holder == i or key not in graph:
                 continue
             task = graph[key]
             if isinstance(task, DataNode):  # in memory already: whoever needs it points to it
-                stack.pop()
                 owner[key] = i
                 own.append(key)
                 continue
@@ -131,7 +129,6 @@ def trace(graph: Graph, blocks: Sequence[tuple[Key, ...]]) -> Trace:
                 if pause > 1:
                     last_pause[holder] = i
                 if pause <= PATIENCE or not is_source[key]:
-                    stack.pop()
                     borrowed[key] = holder
                     last_use[key] = i
                     lenders[key] = holder
@@ -139,9 +136,8 @@ def trace(graph: Graph, blocks: Sequence[tuple[Key, ...]]) -> Trace:
             todo = [d for d in task.dependencies if owner.get(d) != i and d not in borrowed]
             todo = [d for d in todo if d in graph]
             if todo:
-                stack.extend(todo)
+                stack += [key, *todo]
                 continue
-            stack.pop()
             owner[key] = last_use[key] = i
             own.append(key)
             reads = [is_source[d] for d in task.dependencies if d in is_source]
@@ -160,8 +156,8 @@ def trace(graph: Graph, blocks: Sequence[tuple[Key, ...]]) -> Trace:
     return result
 
 
-def stages(graph: Graph, keys: Iterable[Key]) -> list[list[Key]]:
-    """Group `keys` so that each group depends on earlier groups only.
+def stages(graph: Graph, wanted: set[Key]) -> list[list[Key]]:
+    """Group the keys in `wanted` so that each group depends on earlier groups only.
 
     Examples
     --------
@@ -171,24 +167,19 @@ def stages(graph: Graph, keys: Iterable[Key]) -> list[list[Key]]:
     ...     "centred": Task("centred", abs, TaskRef("mean")),
     ...     "covariance": Task("covariance", abs, TaskRef("centred")),
     ... }
-    >>> stages(graph, ["covariance", "mean"])
+    >>> stages(graph, {"covariance", "mean"})
     [['mean'], ['covariance']]
     """
-    wanted = set(keys)
     level: dict[Key, int] = {}
     stack = list(wanted)
     while stack:
-        key = stack[-1]
-        if key in level:
-            stack.pop()
-            continue
+        key = stack.pop()
         below = [d for d in graph[key].dependencies if d in graph]
         todo = [d for d in below if d not in level]
         if todo:
-            stack.extend(todo)
-            continue
-        stack.pop()
-        level[key] = max((level[d] + (d in wanted) for d in below), default=0)
+            stack += [key, *todo]
+        else:
+            level[key] = max((level[d] + (d in wanted) for d in below), default=0)
     groups = groupby(level.__getitem__, wanted)
     return [groups[n] for n in sorted(groups)]
 
@@ -284,13 +275,13 @@ def windows(graph: Graph, blocks: Sequence[tuple[Key, ...]], traced: Trace) -> l
     return result
 
 
-def _starts(traced: Trace) -> Iterator[int]:
-    start = 0
+def _starts(traced: Trace) -> list[int]:
+    starts: list[int] = []
     for i, borrowed in enumerate(traced.borrowed):  # the first one borrows nothing
-        joins = not traced.opens_source[i] and any(h >= start for h in borrowed.values())
+        joins = not traced.opens_source[i] and any(h >= starts[-1] for h in borrowed.values())
         if not joins:
-            start = i
-            yield i
+            starts.append(i)
+    return starts
 
 
 def _warn_if_all_to_all(spans: Iterable[int], n_blocks: int) -> None:

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import dask
 import dask.array as da
+import dask.bag as db
 import numpy as np
 import pandas as pd
 import pytest
@@ -145,6 +146,21 @@ def test_sparse_blocks_and_frames_are_put_together_as_what_they_are(convert):
     model = Incremental(Spy(with_mean=False), batch_size=8).fit(data)
     assert kinds == [(type(convert(blocks[0])), n) for n in (8, 8, 4)]
     assert np.allclose(model.var_, 2)
+
+
+def test_lists_are_put_together_row_by_row_whatever_is_in_them():
+    first, *others = np.arange(12.0).reshape(4, 3)
+    for parts in ([[first], others], [[], [first], others], [list(first), []]):
+        together = concatenate(parts)
+        assert list(map(id, together)) == [id(value) for part in parts for value in part]
+
+
+@pytest.mark.parametrize("batch_size", [None, 3, 4, 10])
+def test_a_bag_of_arrays_is_put_together_row_by_row(batch_size):
+    values = np.arange(18.0).reshape(6, 3)
+    X = db.from_sequence(list(values), npartitions=3)
+    model = Incremental(StandardScaler(), batch_size=batch_size).fit(X)
+    assert model.mean_.tolist() == values.mean(0).tolist()
 
 
 def test_shuffling_moves_every_row_once_per_pass_and_repeats_itself(scheduler):

@@ -79,6 +79,7 @@ IN_MEMORY = {
 def computed(blocks):
     """Compute the blocks, each a tuple of NumPy arrays."""
     values = dask.get(blocks.graph, [list(keys) for keys in blocks.keys])
+    assert not any(is_lazy(part) for block in values for part in block)
     return [
         tuple(part.toarray() if sp.issparse(part) else np.asarray(part) for part in block)
         for block in values
@@ -117,7 +118,8 @@ def test_lists_are_lazy_where_each_item_is_a_loader():
 
 def test_dask_dataframes_and_series_are_frames():
     assert is_frame(frame()) and is_frame(frame()["a"])
-    for other in (array(), bag(), loaders(), loaders()[0], rows(), FRAME, VALUES):
+    named = FRAME.rename(columns={"a": "divisions"})  # pandas shows columns as attributes
+    for other in (array(), bag(), loaders(), loaders()[0], rows(), FRAME, named, VALUES):
         assert not is_frame(other)
 
 
@@ -135,7 +137,7 @@ def test_a_parameter_with_a_value_for_each_row_is_per_row(X):
         b"x" * 20,
         dict.fromkeys(range(20)),
     ):
-        assert not is_per_row(value, X)
+        assert is_per_row(value, X) is False
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -235,8 +237,9 @@ def test_columns_of_an_array_are_put_together_and_no_more_than_that():
     X = array().rechunk({1: (1, 2)})
     assert_cut(make_blocks(X, X), [6, 14], 2)
     deep = np.arange(48).reshape(4, 3, 4)
-    (first,), (second,) = computed(make_blocks(da.from_array(deep, chunks=(2, 2, 3))))
-    assert np.array_equal(np.concatenate([first, second]), deep)
+    for chunks in ((2, 2, 3), (2, 3, 3), (2, 2, 4)):
+        (first,), (second,) = computed(make_blocks(da.from_array(deep, chunks=chunks)))
+        assert np.array_equal(np.concatenate([first, second]), deep)
 
 
 def test_rows_that_differ_in_number_are_refused():
@@ -287,6 +290,7 @@ def test_no_rows_are_refused(X):
         (b"bytes", TypeError, "weight must be a dask collection.*Got bytes instead"),
         ({"a": 1}, TypeError, "weight must be a dask collection.*Got dict instead"),
         (np.float64(3), ValueError, "weight must have one row for each sample. Got a single value"),
+        (3, TypeError, "Expected sequence or array-like, got <class 'int'>"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -410,6 +414,7 @@ def test_collections_say_which_scheduler_computes_them():
 def test_a_promise_is_what_an_array_says_of_its_blocks():
     assert make_blocks(array()).promise == ((3,), np.dtype(float))
     assert make_blocks(unknown(array()).astype("f4")).promise == ((3,), np.dtype("f4"))
+    assert make_blocks(array()[:, 0]).promise == ((), np.dtype(float))
     of_unknown_width = array().T[array()[0] > 0].T
     for X in (of_unknown_width, frame(), loaders(), VALUES):
         assert make_blocks(X).promise is None
@@ -457,6 +462,7 @@ def test_map_computes_a_value_of_each_block_and_keeps_others(blocks):
         assert found[0] is state and found[1] == number
         assert np.allclose(found[2:], part.sum() * np.arange(1, 4))
     assert len(mapped.graph) == len(blocks.graph) + 3  # two blocks, one state
+    assert all(task.key == key for key, task in mapped.graph.items())
 
 
 def test_what_is_mapped_twice_has_keys_of_its_own(blocks):

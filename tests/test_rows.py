@@ -268,6 +268,8 @@ def test_rows_follow_blocks_of_other_lengths(frame):
 def test_bags_loaders_and_arrays_of_unknown_length_are_counted():
     words = indexable(db.from_sequence(list("abcdef"), npartitions=4))
     assert len(words) == 6 and words[[5, 2]].compute() == ["f", "c"]
+    some = indexable(db.range(6, 3).filter(lambda i: i > 1))  # the first block is empty
+    assert some.lengths == [0, 2, 2] and some.compute() == [2, 3, 4, 5]
     values = WHOLE[FEATURES].to_numpy()
     loaders = indexable([dask.delayed(lambda i=i: values[i : i + 40])() for i in (0, 40, 80)])
     assert np.array_equal(loaders[30:50].compute(), values[30:50])

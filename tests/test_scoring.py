@@ -25,6 +25,7 @@ from sklearn.metrics import (
     make_scorer,
 )
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
@@ -260,6 +261,30 @@ def test_a_score_that_needs_X_is_refused_before_anything_is_read(estimator, sour
         model.set_params(early_stopping=True).fit(source.X)
     assert not source.reads
     assert isinstance(model.score(source.X.compute()), float)
+
+
+def test_probabilities_of_several_outputs_are_put_together_output_by_output(source):
+    y = da.stack([source.y, 1 - source.y, (source.X[:, 1] > 0.5).astype(int)], axis=1)
+    model = MultiOutputClassifier(SGDClassifier(loss="log_loss", random_state=0))
+    fitted = Incremental(model, classes=[[0, 1]] * 3).fit(source.X, y)
+    expected = fitted.estimator_.predict_proba(source.X.compute())
+
+    def same(estimator, X, y):
+        return float(np.array_equal(estimator.predict_proba(X), expected))
+
+    fitted.scoring = same
+    assert fitted.score(source.X, y) == 1
+
+
+def test_scores_without_y_are_put_together(source):
+    kmeans = Incremental(MiniBatchKMeans(3, random_state=0, n_init=1)).fit(source.X)
+    pca = Incremental(IncrementalPCA(2)).fit(source.X)
+    X = source.X.compute()
+    assert np.isclose(kmeans.score(source.X), kmeans.estimator_.score(X), rtol=1e-12)
+    with pytest.raises(NotImplementedError, match="Score data in memory instead"):
+        topics = LatentDirichletAllocation(2)
+        Incremental(topics).fit(source.X).score(source.X)
+    assert pca.transform(source.X).shape == (200, 2)
 
 
 def test_a_transformer_without_a_score_gets_one_from_scoring():

@@ -80,8 +80,8 @@ def test_a_window_goes_on_while_blocks_share_with_any_of_it_and_need_no_new_sour
 
 
 def test_windows_of_values_in_memory_are_computed_already():
-    graph = {"a": DataNode("a", 1), "b": DataNode("b", 2), **graph_of(c=["a"], d=[])}
-    blocks = [("a",), ("b", "a"), ("c",), ("d",), ("c",)]
+    graph = {"a": DataNode("a", 1), "b": DataNode("b", 2), **graph_of(c=["a"], d=[], e=["b"])}
+    blocks = [("a",), ("b", "a"), ("c",), ("d",), ("c",), ("e",)]
     found = windows_of(graph, blocks)
     assert {tuple(w.blocks): w.is_computed for w in found if w.blocks} == {
         (0,): True,
@@ -89,6 +89,7 @@ def test_windows_of_values_in_memory_are_computed_already():
         (2,): False,
         (3,): False,
         (4,): False,  # it has no task, but waits for c
+        (5,): False,  # b is, e is not
     }
 
 
@@ -167,7 +168,7 @@ def test_what_many_tasks_share_is_followed_once_however_deep():
     assert cull(graph, ["a2000"]).keys() == graph.keys() - {"b2000"}
     (owned,) = trace(graph, [("a2000", "b2000")]).owned
     assert sorted(owned) == sorted(graph)
-    assert stages(graph, ["b2000", "a0"]) == [["a0"], ["b2000"]]
+    assert stages(graph, {"b2000", "a0"}) == [["a0"], ["b2000"]]
 
 
 @pytest.mark.parametrize("n_blocks", [PATIENCE, PATIENCE + 1, PATIENCE + 2, 16, 17])
@@ -450,6 +451,13 @@ def test_a_presorted_task_holds_no_value_after_its_last_use():
     x = Value()
     assert presorted(inner)({"x": x}).n_alive == 3  # x, a and c
     assert presorted(outer)({"x": x}).n_alive == 2  # x and e
+
+
+def test_a_fused_task_in_a_fused_task_is_sorted_now_too():
+    tasks = graph_of(a=[], b=["a"], c=["b"])
+    outer = Task.fuse(Task.fuse(tasks["a"], tasks["b"]), tasks["c"])
+    steps, *_ = presorted(outer).func.args
+    assert [(task.key, task.has_subgraph()) for task, _ in steps] == [("b", False), ("c", False)]
 
 
 def test_a_fused_task_that_another_dask_makes_is_left_as_it_is():
