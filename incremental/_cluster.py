@@ -283,11 +283,7 @@ class Feed:
     def _scatter(self, values: dict[Key, Any], **options: Any) -> list[distributed.Future]:
         try:
             return list(self.client.scatter(values, **options).values())
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-        ) as error:  # a worker that was there goes, or has gone
+        except (OSError, ValueError, KeyError) as error:  # a worker goes, or has gone
             # The scheduler may have taken note already that this client wants them.
             release([distributed.Future(key, self.client) for key in values])
             raise Lost from error

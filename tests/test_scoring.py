@@ -276,17 +276,6 @@ def test_probabilities_of_several_outputs_are_put_together_output_by_output(sour
     assert fitted.score(source.X, y) == 1
 
 
-def test_scores_without_y_are_put_together(source):
-    kmeans = Incremental(MiniBatchKMeans(3, random_state=0, n_init=1)).fit(source.X)
-    pca = Incremental(IncrementalPCA(2)).fit(source.X)
-    X = source.X.compute()
-    assert np.isclose(kmeans.score(source.X), kmeans.estimator_.score(X), rtol=1e-12)
-    with pytest.raises(NotImplementedError, match="Score data in memory instead"):
-        topics = LatentDirichletAllocation(2)
-        Incremental(topics).fit(source.X).score(source.X)
-    assert pca.transform(source.X).shape == (200, 2)
-
-
 def test_a_transformer_without_a_score_gets_one_from_scoring():
     X = da.random.default_rng(0).random((40, 3), chunks=10)
     model = Incremental(MiniBatchKMeans(2, random_state=0, n_init=1), scoring="rand_score")
