@@ -448,7 +448,7 @@ def meta_of(X: Any) -> Any:
         shape = (1, *map(int, X.shape[1:]))
         if hasattr(meta, "tocsr"):
             return type(meta)(np.ones(shape, dtype=X.dtype))
-        return np.ones_like(np.asarray(meta), shape=shape, dtype=X.dtype)
+        return np.ones(shape, dtype=X.dtype)
     if is_frame(X):
         return X._meta_nonempty.ffill()  # of nullable dtypes dask's second row is missing
     return X.meta if isinstance(X, Rows) else None

@@ -339,6 +339,11 @@ def test_one_graph_of_task_specifications_computes_each_block(X, y):
     assert_cut(blocks, [6, 14], 4)
 
 
+def test_tasks_are_called_as_they_are_in_the_graph():
+    graph = make_blocks(array(), VALUES, {"weight": loaders(), "other": frame()}).graph
+    assert [task.key for task in graph.values()] == list(graph)
+
+
 def test_what_is_cut_where_X_is_already_stays_as_it_is():
     X, y = rows(), rows()
     keys = [(a.key, b.key) for a, b in zip(X.blocks, y.blocks, strict=True)]
@@ -547,6 +552,8 @@ def test_an_array_of_sparse_blocks_looks_like_one_row_of_them():
 
 def test_a_frame_looks_like_its_first_rows_and_what_is_unknown_like_nothing():
     assert meta_of(frame()).dtypes.equals(FRAME.dtypes) and len(meta_of(frame()))
+    nullable = meta_of(dd.from_pandas(FRAME.round().astype("Int64"), npartitions=2))
+    assert not nullable.isna().any(axis=None)
     counted = indexable(frame())
     assert meta_of(counted) is counted.meta
     for other in (loaders(), bag(), rows(), VALUES):
