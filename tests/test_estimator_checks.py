@@ -32,6 +32,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from incremental import Incremental, _labels
 from incremental._pipeline import is_tree
+from incremental._training import last_step
 
 from .conftest import loop
 
@@ -51,12 +52,6 @@ FAILS = {
     ("OneVsOneClassifier", "check_classifiers_one_label"): "partial_fit needs two classes",
     ("OneVsOneClassifier", "check_fit2d_1sample"): "partial_fit needs two classes",
     ("OneVsRestClassifier", "check_classifier_multioutput"): "partial_fit refuses several outputs",
-    ("ComplementNB", "check_classifiers_one_label_sample_weights"): (
-        "the bare one predicts the other class too, which is allowed to a fit(X, y, sample_weight)"
-    ),
-    ("Pipeline", "check_classifiers_one_label_sample_weights"): (
-        "one pass is not enough; the bare one is excused, for it takes no sample_weight"
-    ),
 }
 
 
@@ -121,11 +116,10 @@ def checks_of_wrapped(bare):
 
 def known_failures(bare):
     """Return the checks that scikit-learn knows an estimator, or the one inside it, to fail."""
-    inner = getattr(bare, "estimator", None)
-    return {
-        **(_get_expected_failed_checks(inner) if inner else {}),
-        **_get_expected_failed_checks(bare),
-    }
+    found = {}
+    for estimator in (bare, getattr(bare, "estimator", bare), last_step(bare)):
+        found.update(_get_expected_failed_checks(estimator))
+    return found
 
 
 def parameters():
