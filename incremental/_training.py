@@ -30,7 +30,7 @@ def last_step(model: Any) -> Any:
     >>> last_step(make_pipeline("passthrough", make_pipeline("passthrough", 3)))
     3
     """
-    while isinstance(model, Pipeline):
+    while isinstance(model, Pipeline) and model.steps:  # an empty one is refused elsewhere
         model = model.steps[-1][1]
     return model
 
@@ -304,6 +304,9 @@ def whole_blocks() -> Iterator[Interrupt]:
     try:
         signal.signal(signal.SIGINT, interrupt.on_signal)
         yield interrupt
+    except KeyboardInterrupt:
+        interrupt.pressed = False
+        raise
     finally:
         interrupt.waits = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -329,9 +332,9 @@ class Interrupt:
             self.waits = True
 
     def on_signal(self, signum: int, frame: Any) -> None:
-        if not self.waits or self.pressed:
-            raise KeyboardInterrupt
-        self.pressed = True
+        again, self.pressed = self.pressed, True
+        if not self.waits or again:
+            raise KeyboardInterrupt  # lost in a callback of the collector; the next check raises it
 
     def check(self) -> None:
         if self.pressed:

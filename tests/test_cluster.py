@@ -882,6 +882,8 @@ class Configured(BaseEstimator):
         self.n_seen_ = getattr(self, "n_seen_", 0) + len(X)
         return self
 
+    fit = partial_fit
+
     def transform(self, X):
         return X
 

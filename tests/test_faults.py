@@ -521,10 +521,10 @@ def left_by_many_fits(n):
 
 
 def test_many_fits_leave_neither_objects_nor_memory_nor_threads():
-    objects, n_bytes, threads = left_by_many_fits(300)
+    objects, n_bytes, threads = left_by_many_fits(100)
     assert threads == 0
-    assert objects < 300  # less than one for each
-    assert n_bytes < 300 * 1_000
+    assert objects < 100  # less than one for each
+    assert n_bytes < 100 * 1_000
 
 
 @pytest.mark.soak
