@@ -260,3 +260,18 @@ def test_lists_of_numbers_of_numpy_are_put_together(name):
     assert np.array_equal(model.coef_, expected.coef_)
     model.set_params(scoring="f1")
     assert model.score(X, given["y"]) == expected.set_params(scoring="f1").score(X, [0, 1] * 4)
+
+
+def test_rows_of_blocks_that_wait_are_counted_once():
+    class Counted(list):
+        n_times = 0
+
+        def __len__(self):
+            Counted.n_times += 1
+            return 1
+
+    batches = Batches(1_000)
+    for i in range(900):
+        assert batches.add({"X": Counted([i])}) == []
+    assert Counted.n_times <= 2 * 900
+    assert (batches.n_blocks, batches.n_rows) == (900, 900)

@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from dask.highlevelgraph import HighLevelGraph
 from dask.task_spec import DataNode, GraphNode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incremental import indexable
 from incremental._blocks import (
+    _in_few_layers,
     is_frame,
     is_lazy,
     is_per_row,
@@ -566,3 +568,16 @@ def test_only_frames_have_a_layout():
     assert layout_of(FRAME) is FRAME
     for other in (FRAME["a"], frame()["a"], VALUES, array(), loaders(), bag(), rows()):
         assert layout_of(other) is None
+
+
+def test_layers_that_are_written_out_are_put_into_one():
+    blocks = [dask.delayed(np.full, pure=False)((2, 3), i) for i in range(50)]
+    merged = HighLevelGraph.merge(*(block.dask for block in blocks))
+    assert (len(merged.layers), len(_in_few_layers(merged).layers)) == (50, 1)
+    X = da.concatenate([da.from_delayed(block, (2, 3), int) for block in blocks])
+    X = (X[:, ::2] + 1).rechunk({0: 7}) * 2
+    few = _in_few_layers(X.dask)
+    assert len(few.layers) < 8 < len(X.dask.layers)
+    few.validate()
+    found = dask.get(dict(few), list(X.__dask_keys__()))
+    assert np.array_equal(np.concatenate([block for (block,) in found]), X.compute())

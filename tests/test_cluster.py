@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 import pytest
 from dask.delayed import Delayed
+from dask.task_spec import Task
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.cluster import MiniBatchKMeans
@@ -675,6 +676,40 @@ def threads_as_workers():
         distributed.Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+def test_keys_of_another_type_are_blocks_of_their_own(threads_as_workers):
+    blocks = [np.full((2, 3), float(i)) for i in range(5)]
+    keys = [1, "1", ("a", 0), (1, 0), ("1", 0)]
+    tasks = [Task(key, load, i, blocks[i]) for i, key in enumerate(keys)]
+    graph = dict(zip(keys, tasks, strict=True))
+    with dask.config.set(scheduler=threads_as_workers):
+        model = Incremental(Traced()).fit([Delayed(key, graph) for key in keys])
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
+
+
+def test_a_worker_that_leaves_while_it_is_sent_data_is_lost_like_any_other(
+    threads_as_workers, monkeypatch
+):
+    scheduler = threads_as_workers.cluster.scheduler
+    replicate, calls = scheduler.replicate, []
+
+    async def leaving(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == 1:
+            raise KeyError("the worker's address")
+        return await replicate(*args, **kwargs)
+
+    monkeypatch.setattr(scheduler, "replicate", leaving)
+    X, blocks = numbered(20)
+    with dask.config.set(scheduler=threads_as_workers):
+        model = Incremental(Traced()).fit(X)
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
+    assert len(calls) > 1
+    deadline = time.monotonic() + 20
+    while any("anchor" in str(key) for key in scheduler.tasks):
+        assert time.monotonic() < deadline, list(scheduler.tasks)
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What holds when something breaks: nothing that was learned is lost, and nothing stays behind."""
 
+import contextlib
 import copy
 import doctest
 import gc
@@ -32,6 +33,7 @@ from sklearn.preprocessing import StandardScaler
 
 import incremental
 from incremental import BlockError, Incremental
+from incremental._training import whole_blocks
 
 from .conftest import Source, in_blocks, loop, same_state
 
@@ -255,6 +257,37 @@ def run_python(code, *args):
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, args)], capture_output=True, text=True, cwd=ROOT
     )
+
+
+def test_an_error_does_not_swallow_ctrl_c():
+    with pytest.raises(KeyboardInterrupt) as caught:
+        with whole_blocks() as interrupt, interrupt.allowed():
+            interrupt.waits = True  # a block is being learned
+            signal.raise_signal(signal.SIGINT)
+            raise BlockError("Block 3 could not be learned", 3)
+    assert isinstance(caught.value.__context__, BlockError)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_that_somebody_swallows_is_raised_after_the_block():
+    with pytest.raises(KeyboardInterrupt):
+        with whole_blocks() as interrupt, interrupt.allowed():
+            with contextlib.suppress(KeyboardInterrupt):  # as callbacks of the collector do
+                signal.raise_signal(signal.SIGINT)
+            interrupt.check()
+            pytest.fail("was swallowed")
+
+
+def test_an_error_that_cannot_be_shown_names_its_block():
+    class Mute(Exception):
+        def __str__(self):
+            raise RuntimeError("no text")
+
+    def load():
+        raise Mute
+
+    with pytest.raises(BlockError, match=r"Block 0 could not be computed: Mute$"):
+        Incremental(StandardScaler()).fit([dask.delayed(load)()])
 
 
 # Out of memory

@@ -13,7 +13,7 @@ from dask.task_spec import Task
 from sklearn.preprocessing import StandardScaler
 
 from incremental import BlockError, Incremental
-from incremental._runner import Stopped, execute
+from incremental._runner import Stopped, Watch, execute
 
 from .conftest import in_blocks, loop, same_state
 
@@ -82,3 +82,12 @@ def test_a_block_that_comes_twice_is_learned_twice():
     block = dask.delayed(np.arange)(4).reshape(2, 2)
     model = Incremental(StandardScaler()).fit([block, block])
     assert model.n_samples_seen_ == 4
+
+
+def test_callbacks_come_back_whichever_of_two_streams_has_them():
+    with Callback() as watching:
+        active = set(Callback.active)
+        first, second = Watch({}), Watch({})
+        first.finish(False)
+        second.finish(False)
+        assert Callback.active == active == {watching._callback}
