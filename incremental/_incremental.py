@@ -1049,5 +1049,5 @@ def _errors_of(planned: Plan, what_is_left: Callable[[], str]) -> Iterator[None]
     except BlockError as error:
         if not planned.blocks.collections and error.__cause__ is not None:
             raise error.__cause__ from None
-        error.args = (f"{error} {what_is_left()}".strip(), error.block)
+        error.args = (f"{error}\n{what_is_left()}".strip(), error.block)
         raise

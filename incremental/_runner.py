@@ -138,14 +138,15 @@ def _client_of(get: Callable) -> Any:
 @contextmanager
 def _threads(workers: int) -> Iterator[Executor]:
     pool = ThreadPoolExecutor(workers, thread_name_prefix="incremental")
+    # All threads now: one that Ctrl-C interrupts while it starts would not be waited for.
+    started = threading.Barrier(workers + 1)
     try:
-        # All threads now: one that Ctrl-C interrupts while it starts would not be waited for.
-        started = threading.Barrier(workers + 1)
         for _ in range(workers):
             pool.submit(started.wait)
         started.wait()
         yield pool
     finally:
+        started.abort()  # else those that wait for the others would be waited for
         pool.shutdown(wait=True, cancel_futures=True)
 
 

@@ -81,13 +81,17 @@ def test_the_error_says_where_learning_the_rest_is_not_enough(source):
     with pytest.raises(BlockError, match=r"disk 0 is gone$"):
         model.fit(broken.X, broken.y)
     model.fit(source.X, source.y)
-    with pytest.raises(BlockError, match="The model of the fit before is unchanged: call fit.$"):
+    with pytest.raises(
+        BlockError, match="gone\nThe model of the fit before is unchanged: call fit.$"
+    ):
         model.fit(broken.X, broken.y)
     broken = Source(fail_at=4)
-    with pytest.raises(BlockError, match="disk 4 is gone This was pass 1 of 3.$"):
+    with pytest.raises(BlockError, match="disk 4 is gone\nThis was pass 1 of 3.$"):
         model.set_params(max_iter=3).fit(broken.X, broken.y)
     model = Incremental(make_pipeline(StandardScaler(), sgd()), classes=[0, 1])
-    with pytest.raises(BlockError, match="The steps before the last are not trained: call fit.$"):
+    with pytest.raises(
+        BlockError, match="gone\nThe steps before the last are not trained: call fit.$"
+    ):
         model.fit(broken.X, broken.y)
     assert not hasattr(model, "estimator_")
 

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import dask
 import dask.array as da
@@ -12,7 +12,7 @@ from dask.callbacks import Callback
 from dask.task_spec import Task
 from sklearn.preprocessing import StandardScaler
 
-from incremental import BlockError, Incremental
+from incremental import BlockError, Incremental, _runner
 from incremental._runner import Stopped, Watch, execute
 
 from .conftest import in_blocks, loop, same_state
@@ -91,3 +91,18 @@ def test_callbacks_come_back_whichever_of_two_streams_has_them():
         first.finish(False)
         second.finish(False)
         assert Callback.active == active == {watching._callback}
+
+
+def test_an_interrupt_while_threads_start_leaves_none(monkeypatch):
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *args):
+            if self._threads:
+                raise KeyboardInterrupt
+            return super().submit(*args)
+
+    monkeypatch.setattr(_runner, "ThreadPoolExecutor", Interrupted)
+    before = threading.active_count()
+    with dask.config.set(scheduler="threads", num_workers=3), pytest.raises(KeyboardInterrupt):
+        with _runner.open_runner([]):
+            pytest.fail("was not interrupted")
+    assert threading.active_count() == before
