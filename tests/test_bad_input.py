@@ -25,8 +25,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
 from incremental import BlockError, Incremental
-from incremental._checks import check_keywords
-from incremental._labels import accepts, check_labels
+from incremental._estimator.checks import check_keywords
+from incremental._learning.labels import accepts, check_labels
 
 from .conftest import in_blocks, loop, same_state
 

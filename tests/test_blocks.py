@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incremental import indexable
-from incremental._blocks import (
+from incremental._data.blocks import (
     _in_few_layers,
     is_frame,
     is_lazy,
@@ -27,7 +27,7 @@ from incremental._blocks import (
     n_rows,
     parts_of,
 )
-from incremental._rows import Rows
+from incremental._data.rows import Rows
 
 VALUES = np.random.default_rng(0).random((20, 3))
 FRAME = pd.DataFrame(VALUES, columns=list("abc"))

@@ -23,7 +23,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from incremental._checks import (
+from incremental._estimator.checks import (
     check_columns,
     check_data,
     check_dimensions,

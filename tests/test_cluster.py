@@ -28,9 +28,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from incremental import BlockError, Incremental
-from incremental._blocks import make_blocks
-from incremental._runner import open_runner
-from incremental._stream import plan
+from incremental._data.blocks import make_blocks
+from incremental._engines.local.schedulers import open_runner
+from incremental._engines.local.stream import plan
 
 from .conftest import in_blocks, loop, same_state
 
@@ -39,7 +39,7 @@ distributed = pytest.importorskip("distributed")
 from distributed.diagnostics.plugin import SchedulerPlugin  # noqa: E402  (needs distributed)
 
 from benchmarks._clusters import most_live  # noqa: E402  (needs distributed)
-from incremental import _cluster  # noqa: E402  (needs distributed)
+from incremental._engines.cluster import feed as _cluster  # noqa: E402  (needs distributed)
 
 
 def start_cluster(**options):

@@ -30,9 +30,10 @@ from sklearn.utils._test_common.instance_generator import (
 )
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from incremental import Incremental, _labels
-from incremental._pipeline import is_tree
-from incremental._training import last_step
+from incremental import Incremental
+from incremental._learning import labels as _labels
+from incremental._learning.learner import last_step
+from incremental._pipelines.pipeline import is_tree
 
 from .conftest import loop
 

@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
 from incremental import BlockError, Incremental
-from incremental._labels import (
+from incremental._learning.labels import (
     Ask,
     Found,
     accepts,

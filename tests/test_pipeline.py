@@ -47,8 +47,8 @@ from sklearn.preprocessing import (
 from sklearn.utils.discovery import all_estimators
 
 from incremental import BlockError, Incremental, indexable
-from incremental._pipeline import is_tree
-from incremental._transformers import CONDITIONS, REFUSED
+from incremental._pipelines.pipeline import is_tree
+from incremental._pipelines.transformers import CONDITIONS, REFUSED
 
 from .conftest import Source, in_blocks, loop, same_state
 

@@ -12,8 +12,9 @@ from dask.callbacks import Callback
 from dask.task_spec import Task
 from sklearn.preprocessing import StandardScaler
 
-from incremental import BlockError, Incremental, _runner
-from incremental._runner import Stopped, Watch, execute
+from incremental import BlockError, Incremental
+from incremental._engines.local import schedulers as _runner
+from incremental._engines.local.schedulers import Stopped, Watch, execute
 
 from .conftest import in_blocks, loop, same_state
 

@@ -20,7 +20,7 @@ def model(source):
 def test_a_fitted_wrapper_makes_a_round_trip(model, source, tmp_path):
     sio.dump(model, tmp_path / "model.skops")
     unknown = sio.get_untrusted_types(file=tmp_path / "model.skops")
-    assert unknown == ["incremental._incremental.Incremental"]
+    assert unknown == ["incremental._estimator.incremental.Incremental"]
     loaded = sio.load(tmp_path / "model.skops", trusted=unknown)
     assert same_state(loaded.estimator_, model.estimator_)
     assert loaded.get_params().keys() == model.get_params().keys()

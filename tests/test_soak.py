@@ -27,9 +27,9 @@ from sklearn.naive_bayes import BernoulliNB, GaussianNB
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 
 from incremental import BlockError, Incremental
-from incremental._blocks import make_blocks
-from incremental._runner import open_runner
-from incremental._stream import plan
+from incremental._data.blocks import make_blocks
+from incremental._engines.local.schedulers import open_runner
+from incremental._engines.local.stream import plan
 
 ESTIMATORS = [
     SGDClassifier(random_state=0),

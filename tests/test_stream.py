@@ -13,8 +13,8 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
 from incremental import BlockError, Incremental
-from incremental._blocks import make_blocks
-from incremental._stream import Plan
+from incremental._data.blocks import make_blocks
+from incremental._engines.local.stream import Plan
 
 from .conftest import Source, in_blocks, loop, same_state
 

@@ -15,10 +15,10 @@ from dask.task_spec import DataNode, Task, TaskRef
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incremental._blocks import make_blocks
-from incremental._runner import execute, open_runner
-from incremental._stream import plan, stream
-from incremental._windows import PATIENCE, cull, presorted, stages, trace, windows
+from incremental._data.blocks import make_blocks
+from incremental._engines.local.schedulers import execute, open_runner
+from incremental._engines.local.stream import plan, stream
+from incremental._planning.windows import PATIENCE, cull, presorted, stages, trace, windows
 
 from .conftest import Source
 

@@ -19,9 +19,19 @@ from dask.sizeof import sizeof
 from dask.task_spec import DataNode
 from dask.utils import disable_gc, format_bytes, key_split
 
-from incremental._blocks import Blocks
-from incremental._runner import FAILURE, Runner, Stopped, Watch
-from incremental._windows import Graph, Key, Trace, Window, cull, presorted, stages, trace, windows
+from incremental._data.blocks import Blocks
+from incremental._engines.local.schedulers import FAILURE, Runner, Stopped, Watch
+from incremental._planning.windows import (
+    Graph,
+    Key,
+    Trace,
+    Window,
+    cull,
+    presorted,
+    stages,
+    trace,
+    windows,
+)
 from incremental.exceptions import BlockError, describe
 
 
@@ -156,7 +166,7 @@ def stream(
     with its current task.
     """
     if runner.client is not None:
-        from incremental import _cluster  # needs distributed
+        from incremental._engines.cluster import feed as _cluster  # needs distributed
 
         assert isinstance(runner, _cluster.ClusterRunner)
         with _cluster.stream(planned, runner, prefetch=prefetch) as computed:

@@ -1,7 +1,7 @@
 """On a cluster: windows of blocks are submitted to the workers, a few ahead, and lost ones again.
 
 What becomes of the blocks there: small values are gathered (`stream`), and models learn from them
-(`incremental._cluster_training`).
+(`incremental._engines.cluster.training`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import distributed
 from dask.sizeof import sizeof
 from dask.task_spec import Alias, DataNode, GraphNode, Task, TaskRef
 
-from incremental._batches import Block
-from incremental._runner import Runner
-from incremental._stream import Plan
-from incremental._windows import Key, Window, cull
+from incremental._engines.local.schedulers import Runner
+from incremental._engines.local.stream import Plan
+from incremental._learning.batches import Block
+from incremental._planning.windows import Key, Window, cull
 from incremental.exceptions import BlockError, describe
 
 Graph = dict[Key, GraphNode]
@@ -413,7 +413,7 @@ def stream(
     *,
     prefetch: int | None = None,
 ) -> Iterator[Iterator[tuple[int, Block]]]:
-    """Yield an iterator over the computed blocks, as :func:`incremental._stream.stream` does.
+    """Yield an iterator over the computed blocks, as :func:`incremental._engines.local.stream.stream` does.
 
     They come to the client, so that this is for what is small: labels, parts of scores.
     """

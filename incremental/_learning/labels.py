@@ -13,9 +13,9 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import get_tags
 from toolz import merge_with
 
-from incremental._blocks import is_lazy
-from incremental._runner import Runner
-from incremental._stream import Plan, stream
+from incremental._data.blocks import is_lazy
+from incremental._engines.local.schedulers import Runner
+from incremental._engines.local.stream import Plan, stream
 from incremental.exceptions import BlockError
 
 
@@ -303,7 +303,7 @@ def find_classes(
     planned : Plan
         The blocks that y is one value of.
     runner, prefetch
-        As for :func:`incremental._stream.stream`.
+        As for :func:`incremental._engines.local.stream.stream`.
     """
     parameters = balanced(estimator)
     if classes is not None and not parameters:

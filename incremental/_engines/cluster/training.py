@@ -35,7 +35,7 @@ from dask.sizeof import sizeof
 from dask.task_spec import Alias, DataNode, Task, TaskRef
 from sklearn import config_context
 
-from incremental._cluster import (
+from incremental._engines.cluster.feed import (
     LARGE,
     ClusterRunner,
     Failed,
@@ -49,11 +49,11 @@ from incremental._cluster import (
     limit_of,
     release,
 )
-from incremental._runner import FAILURE, execute
-from incremental._steps import Step
-from incremental._stream import Plan
-from incremental._training import Learner
-from incremental._windows import Key, Window, cull
+from incremental._engines.local.schedulers import FAILURE, execute
+from incremental._engines.local.stream import Plan
+from incremental._learning.learner import Learner
+from incremental._learning.order import Step
+from incremental._planning.windows import Key, Window, cull
 from incremental.exceptions import BlockError
 
 T = TypeVar("T")
@@ -561,7 +561,7 @@ def steps(
     prefetch: int | None = None,
     listening: bool = False,
 ) -> Iterator[Iterator[ClusterStep]]:
-    """Yield the steps of one pass, as :func:`incremental._steps.steps` does.
+    """Yield the steps of one pass, as :func:`incremental._learning.order.steps` does.
 
     Parameters
     ----------

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from incremental._batches import shuffled
-from incremental._runner import Runner
-from incremental._stream import Plan, stream
-from incremental._training import Learner, check_block
+from incremental._engines.local.schedulers import Runner
+from incremental._engines.local.stream import Plan, stream
+from incremental._learning.batches import shuffled
+from incremental._learning.learner import Learner, check_block
 
 
 class Step:
@@ -85,7 +85,7 @@ def steps(
     runner : Runner
         Where they are computed.
     prefetch : int, default=None
-        As for :func:`incremental._stream.stream`.
+        As for :func:`incremental._engines.local.stream.stream`.
     shuffle : bool, default=False
         Learn the blocks, and the rows within each, in an order drawn from `seed`.
     seed : sequence of int, default=()
@@ -105,7 +105,8 @@ def steps(
         planned = in_new_order(planned, learner.promise, seed)
         learner.order = partial(_row_order, list(seed))
     if runner.client is not None:
-        from incremental import _cluster, _cluster_training  # need distributed
+        from incremental._engines.cluster import feed as _cluster  # need distributed
+        from incremental._engines.cluster import training as _cluster_training  # need distributed
 
         assert isinstance(runner, _cluster.ClusterRunner)
         with _cluster_training.steps(learner, planned, names, runner, prefetch, listening) as found:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import check_scoring
 
-from incremental import _scoring
-from incremental._blocks import Blocks, make_blocks
-from incremental._labels import accepts
-from incremental._runner import Runner
-from incremental._stream import Plan
+from incremental._data.blocks import Blocks, make_blocks
+from incremental._engines.local.schedulers import Runner
+from incremental._engines.local.stream import Plan
+from incremental._learning.labels import accepts
+from incremental._scoring import score as _scoring
 from incremental.exceptions import BlockError
 
 #: What the data to validate on are called in errors.
@@ -102,7 +102,7 @@ class Validation:
     scorer : callable or None
         None is the score of the model.
     runner, prefetch
-        As for :func:`incremental._stream.stream`.
+        As for :func:`incremental._engines.local.stream.stream`.
     tol : float
         By how much a score has to exceed the best one to be a rise.
     n_iter_no_change : int

@@ -19,10 +19,10 @@ from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from dask.task_spec import DataNode, GraphNode, Task, TaskRef
 from dask.utils import disable_gc
 
-from incremental import _batches
-from incremental._batches import _num_samples
-from incremental._rows import Rows
-from incremental._windows import Key
+from incremental._data.rows import Rows
+from incremental._learning import batches as _batches
+from incremental._learning.batches import _num_samples
+from incremental._planning.windows import Key
 
 #: What dask puts in the place of categories that it does not know; its own name for it is in
 #: dask.dataframe, which is optional.

@@ -21,7 +21,7 @@ from dask.callbacks import Callback
 from dask.system import CPU_COUNT
 from dask.task_spec import DataNode, Task
 
-from incremental._windows import Graph, Key, Window
+from incremental._planning.windows import Graph, Key, Window
 
 #: The key of the error in the results of a window that failed half-way.
 FAILURE = "incremental-failure"
@@ -106,7 +106,7 @@ def open_runner(collections: list[Any]) -> Iterator[Runner]:
             in_processes = partial(get, pool=processes, num_workers=workers)
             yield Runner(in_processes, partial(_execute_whole, in_processes), pool, workers)
     elif collections and (client := _client_of(get)) is not None:
-        from incremental import _cluster  # needs distributed
+        from incremental._engines.cluster import feed as _cluster  # needs distributed
 
         with _cluster.open_runner(client) as runner:
             yield runner

@@ -17,13 +17,13 @@ from dask.highlevelgraph import HighLevelGraph
 from dask.task_spec import Task, TaskRef
 from sklearn import config_context, get_config
 
-from incremental._batches import _num_samples
-from incremental._blocks import is_frame, is_lazy, make_blocks, meta_of, n_rows, parts_of
-from incremental._checks import check_columns
-from incremental._pipeline import first_rows
-from incremental._rows import Rows
-from incremental._runner import open_runner
-from incremental._transformers import keep_blocks
+from incremental._data.blocks import is_frame, is_lazy, make_blocks, meta_of, n_rows, parts_of
+from incremental._data.rows import Rows
+from incremental._engines.local.schedulers import open_runner
+from incremental._estimator.checks import check_columns
+from incremental._learning.batches import _num_samples
+from incremental._pipelines.pipeline import first_rows
+from incremental._pipelines.transformers import keep_blocks
 
 
 def call(

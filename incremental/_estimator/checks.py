@@ -18,9 +18,9 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
-from incremental._blocks import is_frame, is_lazy, n_rows
-from incremental._labels import balanced
-from incremental._pipeline import first_step, learning_steps, of_last, own_params, parts
+from incremental._data.blocks import is_frame, is_lazy, n_rows
+from incremental._learning.labels import balanced
+from incremental._pipelines.pipeline import first_step, learning_steps, of_last, own_params, parts
 
 #: What gives each of its estimators a y of its own.
 _RELABEL = (

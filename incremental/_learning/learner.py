@@ -16,8 +16,8 @@ from dask.sizeof import sizeof
 from sklearn import get_config
 from sklearn.pipeline import Pipeline
 
-from incremental._batches import Batches, Block, _num_samples, n_rows
-from incremental._labels import check_labels, is_missing, name_rows
+from incremental._learning.batches import Batches, Block, _num_samples, n_rows
+from incremental._learning.labels import check_labels, is_missing, name_rows
 from incremental.exceptions import BlockError, describe
 
 

@@ -20,23 +20,21 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from incremental import (
-    _blocks,
-    _checks,
-    _labels,
-    _lazy,
-    _pipeline,
-    _scoring,
-    _training,
-    _transformers,
-    _validation,
-)
-from incremental._callbacks import Task
-from incremental._runner import open_runner
-from incremental._steps import steps
-from incremental._stream import Plan, plan
+from incremental._data import blocks as _blocks
+from incremental._engines.local.schedulers import open_runner
+from incremental._engines.local.stream import Plan, plan
+from incremental._estimator import checks as _checks
+from incremental._estimator import lazy as _lazy
+from incremental._estimator.callbacks import Task
+from incremental._estimator.weights import shows_weights
+from incremental._learning import labels as _labels
+from incremental._learning import learner as _training
+from incremental._learning.order import steps
+from incremental._pipelines import pipeline as _pipeline
+from incremental._pipelines import transformers as _transformers
+from incremental._scoring import early_stopping as _validation
+from incremental._scoring import score as _scoring
 from incremental._version import __version__
-from incremental._weights import shows_weights
 from incremental.exceptions import BlockError
 
 

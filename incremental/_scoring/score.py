@@ -18,11 +18,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score, check_scoring, mean_squared_error
 from sklearn.pipeline import Pipeline
 
-from incremental._batches import _num_samples, concatenate, n_rows
-from incremental._pipeline import through
-from incremental._runner import Runner
-from incremental._stream import Plan, stream
-from incremental._training import check_block, last_step
+from incremental._engines.local.schedulers import Runner
+from incremental._engines.local.stream import Plan, stream
+from incremental._learning.batches import _num_samples, concatenate, n_rows
+from incremental._learning.learner import check_block, last_step
+from incremental._pipelines.pipeline import through
 from incremental.exceptions import BlockError, describe
 
 RESPONSES = (
@@ -68,7 +68,7 @@ def score(
     runner : Runner
         Where they are computed.
     prefetch : int or None
-        As for :func:`incremental._stream.stream`.
+        As for :func:`incremental._engines.local.stream.stream`.
     params : dict
         Parameters of the score that are the same for all blocks.
 
@@ -142,7 +142,7 @@ def handed_on(model: Any, scorer: Any = None) -> tuple[list[Any], Any]:
     The last model is the one that is scored: the last step of a pipeline, what is frozen, or what
     is trained.
     """
-    from incremental._incremental import Incremental  # which imports this module
+    from incremental._estimator.incremental import Incremental  # which imports this module
 
     models = [model]
     while True:

@@ -29,13 +29,13 @@ from sklearn.preprocessing import (
 # Private: selects columns as a ColumnTransformer does.
 from sklearn.utils import _safe_indexing, get_tags
 
-from incremental._batches import Block, n_rows, rows
-from incremental._blocks import UNKNOWN_CATEGORIES, Blocks, layout_of
-from incremental._labels import needs_classes
-from incremental._runner import Runner
-from incremental._stream import Plan, stream
-from incremental._training import Learner, check_block, last_step
-from incremental._transformers import (
+from incremental._data.blocks import UNKNOWN_CATEGORIES, Blocks, layout_of
+from incremental._engines.local.schedulers import Runner
+from incremental._engines.local.stream import Plan, stream
+from incremental._learning.batches import Block, n_rows, rows
+from incremental._learning.labels import needs_classes
+from incremental._learning.learner import Learner, check_block, last_step
+from incremental._pipelines.transformers import (
     CONDITIONS,
     LINEAR,
     OTHERWISE,

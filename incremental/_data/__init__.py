@@ -1,0 +1,1 @@
+"""From containers to blocks: the only place that knows what a container is."""

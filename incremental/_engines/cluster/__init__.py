@@ -1,0 +1,1 @@
+"""On the workers of a ``distributed`` cluster."""

@@ -1,0 +1,1 @@
+"""In this process: threads, processes, one thread, or a pool of the user's."""

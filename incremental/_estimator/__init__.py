@@ -1,0 +1,1 @@
+"""``Incremental``: its parameters and methods."""

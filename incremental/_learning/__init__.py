@@ -1,0 +1,1 @@
+"""A learner, and what it learns from: batches, order, labels."""

@@ -1,0 +1,1 @@
+"""Steps that are trained one after the other."""

@@ -1,0 +1,1 @@
+"""From one graph to small ones: pure functions."""

@@ -1,0 +1,1 @@
+"""Scores of data in blocks."""
