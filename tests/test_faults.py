@@ -33,7 +33,7 @@ from sklearn.preprocessing import StandardScaler
 
 import incremental
 from incremental import BlockError, Incremental
-from incremental._learning.learner import whole_blocks
+from incremental._learning.interrupt import whole_blocks
 
 from .conftest import Source, in_blocks, loop, same_state
 

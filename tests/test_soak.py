@@ -28,8 +28,7 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 
 from incremental import BlockError, Incremental
 from incremental._data.blocks import make_blocks
-from incremental._engines.local.schedulers import open_runner
-from incremental._engines.local.stream import plan
+from incremental._engines.open import open_engine
 
 ESTIMATORS = [
     SGDClassifier(random_state=0),
@@ -224,8 +223,8 @@ class Case:
         """Yield the pass, the block and its rows, in the order in which they are learned."""
         draw = np.random.RandomState(self.params["random_state"]).randint
         seed = int(draw(np.iinfo(np.int32).max, size=1)[0])
-        with open_runner([]) as runner:
-            planned = plan(make_blocks(X, y, rows), runner)
+        with open_engine([]) as engine:
+            planned = engine.plan(make_blocks(X, y, rows))
         for i in range(self.params["max_iter"]):
             blocks = list(range(len(sizes)))
             if self.params["shuffle"]:

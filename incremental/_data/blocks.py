@@ -13,15 +13,17 @@ import dask.array as da
 import numpy as np
 from dask.bag import Bag
 from dask.base import collections_to_expr, is_dask_collection
-from dask.core import flatten, toposort
+from dask.core import flatten
 from dask.delayed import Delayed
-from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
+from dask.highlevelgraph import HighLevelGraph
 from dask.task_spec import DataNode, GraphNode, Task, TaskRef
 from dask.utils import disable_gc
 
+from incremental._compat import num_samples
+from incremental._data.graphs import flat, in_few_layers
 from incremental._data.rows import Rows
-from incremental._learning import batches as _batches
-from incremental._learning.batches import _num_samples
+from incremental._data.values import Block
+from incremental._data.values import rows as rows_of
 from incremental._planning.windows import Key
 
 #: What dask puts in the place of categories that it does not know; its own name for it is in
@@ -47,6 +49,8 @@ class Blocks:
     collections: list[Any]
     #: What a block of X has to look like: its shape but for the rows, and its dtype.
     promise: tuple[tuple[int, ...], np.dtype] | None
+    #: What the values are called where those of a block travel as one dictionary; else empty.
+    packed: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -68,7 +72,14 @@ class Blocks:
         )
 
     def map(
-        self, name: str, function: Any, state: Any, *, label: str, keep: Sequence[str] = ()
+        self,
+        name: str,
+        function: Any,
+        state: Any,
+        *,
+        label: str,
+        keep: Sequence[str] = (),
+        packed: tuple[str, ...] = (),
     ) -> Blocks:
         """Return blocks of ``function(state, number, *values)``, and of the values to keep.
 
@@ -84,6 +95,8 @@ class Blocks:
             What a dashboard shows.
         keep : sequence of str
             The values of a block that stay as they are.
+        packed : tuple of str
+            What `function` calls the values that it returns, if that is a dictionary of them.
         """
         token = uuid.uuid4().hex
         graph = dict(self.graph)
@@ -95,7 +108,12 @@ class Blocks:
             key = (f"{label}-{token}", number)
             graph[key] = Task(key, function, TaskRef(shared), number, *map(TaskRef, block))
             keys.append((key, *(block[j] for j in at)))
-        return replace(self, graph=graph, names=(name, *keep), keys=keys, promise=None)
+        names = (name, *keep)
+        return replace(self, graph=graph, names=names, keys=keys, promise=None, packed=packed)
+
+    def as_dict(self, values: Sequence[Any]) -> Block:
+        """Return the computed values of a block by name."""
+        return values[0] if self.packed else dict(zip(self.names, values, strict=True))
 
 
 def is_lazy(data: Any) -> bool:
@@ -131,7 +149,7 @@ def is_per_row(value: Any, X: Any) -> bool:
     if isinstance(value, (str, bytes, dict)):
         return False
     try:
-        return _num_samples(value) == n_rows(X)
+        return num_samples(value) == n_rows(X)
     except TypeError:  # a single value
         return False
 
@@ -139,7 +157,7 @@ def is_per_row(value: Any, X: Any) -> bool:
 def n_rows(data: Any) -> int | None:
     """Return the number of rows, or None if it is not known without computing."""
     if not is_lazy(data) or isinstance(data, Rows):
-        return _num_samples(data)
+        return num_samples(data)
     if isinstance(data, da.Array) and data.ndim:
         return None if np.isnan(data.shape[0]) else int(data.shape[0])
     return None
@@ -193,7 +211,7 @@ def _column(name: str, data: Any) -> _Column:
         raise ValueError(f"{name} must have one row for each sample. Got a single value: {data!r}.")
     if hasattr(data, "__array__") and not hasattr(data, "__getitem__"):
         data = np.asarray(data)  # as it is, it cannot be cut
-    return _Column(name, data, 1, [_num_samples(data)])
+    return _Column(name, data, 1, [num_samples(data)])
 
 
 def make_blocks(X: Any, y: Any = None, rows: dict[str, Any] | None = None) -> Blocks:
@@ -289,7 +307,7 @@ def _slices(data: Any, lengths: Sequence[int | None]) -> _Slices:
     stops = np.cumsum([0, *lengths])  # type: ignore[arg-type]
     if hasattr(data, "tocsr"):
         data = data.tocsr()  # once, not for each block
-    return _Slices(_batches.rows(data, slice(*ends)) for ends in pairwise(stops.tolist()))
+    return _Slices(rows_of(data, slice(*ends)) for ends in pairwise(stops.tolist()))
 
 
 def _merge(columns: list[_Column]) -> tuple[dict[Key, GraphNode], list[list[Key]]]:
@@ -302,7 +320,7 @@ def _merge(columns: list[_Column]) -> tuple[dict[Key, GraphNode], list[list[Key]
         # only some of the columns are read: the blocks are the partitions that X has.
         expression = collections_to_expr(list(expressions.values()))
         optimised = expression.simplify().lower_completely().simplify()
-        graph.update(_flat(optimised.__dask_graph__()))
+        graph.update(flat(optimised.__dask_graph__()))
         for i, expression in zip(expressions, optimised.operands, strict=True):
             keys[i] = list(flatten(expression.__dask_keys__()))
     layered: list[Any] = []
@@ -324,44 +342,10 @@ def _merge(columns: list[_Column]) -> tuple[dict[Key, GraphNode], list[list[Key]
             layered.append(data.__dask_graph__())
     if layered:
         wanted = [k for part in keys for k in part if k not in graph]
-        merged = _in_few_layers(HighLevelGraph.merge(*layered))
+        merged = in_few_layers(HighLevelGraph.merge(*layered))
         # One optimiser for arrays, bags and delayed values, so that what they share stays shared.
-        graph.update(_flat(da.Array.__dask_optimize__(merged, wanted)))
+        graph.update(flat(da.Array.__dask_optimize__(merged, wanted)))
     return graph, keys
-
-
-def _in_few_layers(graph: HighLevelGraph) -> HighLevelGraph:
-    """Put layers of written out tasks, and all that they depend on, into one.
-
-    dask's own culling takes as long as there are layers times keys, and each `Delayed` has a layer
-    of its own.
-    """
-    below = graph.dependencies
-    is_plain = {name: isinstance(layer, MaterializedLayer) for name, layer in graph.layers.items()}
-    # Others know the layers that they depend on by their names.
-    named = {d for name, plain in is_plain.items() if not plain for d in below[name]}
-    one = f"plain-{uuid.uuid4().hex}"
-    tasks: dict[Key, Any] = {}
-    joined: set[str] = set()
-    for name in toposort(graph.layers, dependencies=below):
-        if is_plain[name] and name not in named and below[name] <= joined:
-            joined.add(name)
-            tasks.update(graph.layers[name])
-    rest = [name for name in graph.layers if name not in joined]
-    return HighLevelGraph(
-        {one: MaterializedLayer(tasks), **{name: graph.layers[name] for name in rest}},
-        {one: set(), **{n: {one if d in joined else d for d in below[n]} for n in rest}},
-    )
-
-
-def _flat(graph: Any) -> dict[Key, GraphNode]:
-    if all(isinstance(task, GraphNode) for task in graph.values()):
-        return graph
-    # Private: the only way to turn tuples of older layers into task specifications; to be replaced
-    # by nothing once every layer of dask's is made of them.
-    from dask._task_spec import convert_legacy_graph
-
-    return convert_legacy_graph(dict(graph))
 
 
 def parts_of(data: Any) -> list[Delayed]:
@@ -421,7 +405,7 @@ def indexable(*data: Any) -> Any:
     unknown = [column for column in columns if None in column.lengths]
     # Together, so that what they share stays shared; of Parquet nothing but the index is counted.
     indices = [replace(c, data=c.data.index) if is_frame(c.data) else c for c in unknown]
-    counts = [[dask.delayed(_num_samples)(b) for b in blocks] for blocks in _delayed(indices)]
+    counts = [[dask.delayed(num_samples)(b) for b in blocks] for blocks in _delayed(indices)]
     (counts,) = dask.compute(counts)
     for column, lengths, blocks in zip(unknown, counts, _delayed(unknown), strict=True):
         column.data = Rows(blocks, lengths, meta_of(column.data))

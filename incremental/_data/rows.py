@@ -13,7 +13,7 @@ from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 from dask.task_spec import List, Task, TaskRef
 
-from incremental._learning.batches import concatenate, rows
+from incremental._data.values import concatenate, rows
 
 
 class Rows:

@@ -21,19 +21,21 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from incremental._data import blocks as _blocks
-from incremental._engines.local.schedulers import open_runner
-from incremental._engines.local.stream import Plan, plan
+from incremental._engines.open import open_engine
 from incremental._estimator import checks as _checks
 from incremental._estimator import lazy as _lazy
 from incremental._estimator.callbacks import Task
 from incremental._estimator.weights import shows_weights
 from incremental._learning import labels as _labels
 from incremental._learning import learner as _training
-from incremental._learning.order import steps
+from incremental._learning.interrupt import whole_blocks
+from incremental._learning.order import in_new_order, row_order
 from incremental._pipelines import pipeline as _pipeline
 from incremental._pipelines import transformers as _transformers
+from incremental._planning.plan import Plan
 from incremental._scoring import early_stopping as _validation
 from incremental._scoring import score as _scoring
+from incremental._scoring.wrapper import ModelWrapper
 from incremental._version import __version__
 from incremental.exceptions import BlockError
 
@@ -63,7 +65,7 @@ def _has(method: str):
     return check
 
 
-class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """Train an estimator with ``partial_fit`` on data larger than memory.
 
     Dask computes the blocks of the data, several at once and ahead of the model; the wrapped
@@ -441,17 +443,17 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             former = None if is_new else self.__dict__.get("_classes")
             classes = _labels.known_classes(model, classes, y, former)
         with (
-            _training.whole_blocks() as interrupt,
-            open_runner(blocks.collections) as runner,
+            whole_blocks() as interrupt,
+            open_engine(blocks.collections) as engine,
             interrupt.allowed(),
         ):
-            planned = plan(blocks, runner)
+            planned = engine.plan(blocks)
             if needs_classes:
-                classes = _labels.find_classes(model, classes, y, planned, runner, self.prefetch)
+                classes = _labels.find_classes(model, classes, y, planned, engine, self.prefetch)
             validation = None
             if stops_early:
                 if validation_blocks is not None:
-                    held_out = plan(validation_blocks, runner)
+                    held_out = engine.plan(validation_blocks)
                 else:
                     planned, held_out = _validation.hold_out(
                         planned, self.validation_fraction, seed
@@ -459,7 +461,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 validation = _validation.Validation(
                     held_out,
                     scorer,
-                    runner,
+                    engine,
                     self.prefetch,
                     self.tol,
                     self.n_iter_no_change,
@@ -470,7 +472,7 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             fit_task = Task.root(self, former, None if has_steps else n_passes, X, y, rows)
             example = None
             if has_steps:
-                example = self._train_steps(model, seed, classes, whole, planned, runner, fit_task)
+                example = self._train_steps(model, seed, classes, whole, planned, engine, fit_task)
             planned = _pipeline.through(planned, model, _pipeline.of_last(model, rows))
             learner = _training.Learner(
                 model,
@@ -482,27 +484,27 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             )
             learner.is_new, learner.example = is_new, example
             if "" in learning:
-                self._passes(learner, planned, runner, interrupt, fit_task, n_passes, validation)
+                self._passes(learner, planned, engine, interrupt, fit_task, n_passes, validation)
             else:  # the steps have learned all that there is
                 self._make_model(learner)
                 self.n_iter_ = 1
             fit_task.end()
         return self
 
-    def _train_steps(self, model, seed, classes, params, planned, runner, fit_task):
+    def _train_steps(self, model, seed, classes, params, planned, engine, fit_task):
         """Make the passes that train the steps of a new pipeline before the last one.
 
         Returns a row of X, if the first ones had to be read.
         """
-        passes = _pipeline.Passes(model, planned, runner, params, seed, classes, self.batch_size)
+        passes = _pipeline.Passes(model, planned, engine, params, seed, classes, self.batch_size)
         untrained = "The steps before the last are not trained: call fit."
         with _errors_of(planned, lambda: untrained):
             for learner, transformed in passes:
                 step_task = fit_task.begin("step", len(transformed.blocks))
-                with steps(learner, transformed, runner, prefetch=self.prefetch) as blocks:
-                    for step in blocks:
+                with engine.train(learner, transformed, prefetch=self.prefetch) as turns:
+                    for turn in turns:
                         block_task = step_task.begin("block", 0, {})
-                        step.learn()
+                        turn.learn()
                         block_task.end()  # whoever asks to stop: what comes after needs all of it
                 if not learner.n_batches:
                     raise ValueError(_pipeline.NO_ROWS)
@@ -510,12 +512,12 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         # A view would keep all of them.
         return None if passes.first_rows is None else copy.deepcopy(passes.first_rows[:1])
 
-    def _passes(self, learner, planned, runner, interrupt, fit_task, n_passes, validation) -> None:
+    def _passes(self, learner, planned, engine, interrupt, fit_task, n_passes, validation) -> None:
         """Make the passes that train the model, until it is good enough."""
         for i in range(n_passes):
             pass_task = fit_task.begin("pass", len(planned.blocks))
             with _errors_of(planned, partial(self._what_is_left, learner, i, n_passes)):
-                if not self._one_pass(learner, planned, runner, interrupt, pass_task):
+                if not self._one_pass(learner, planned, engine, interrupt, pass_task):
                     raise ValueError(_pipeline.NO_ROWS)
             self.n_iter_ += 1
             stop = validation is not None and self._validate(validation, learner)
@@ -537,26 +539,25 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         self.best_validation_score_ = validation.best_score
         return stop
 
-    def _one_pass(self, learner, planned, runner, interrupt, pass_task) -> bool:
+    def _one_pass(self, learner, planned, engine, interrupt, pass_task) -> bool:
         learned = False
         n_before = 0 if learner.is_new else self.n_iter_
+        learner.order = None
+        if self.shuffle:
+            seed = [learner.seed, n_before]
+            planned = in_new_order(planned, learner.promise, seed)
+            learner.order = row_order(seed)
         try:
             with (
-                steps(
-                    learner,
-                    planned,
-                    runner,
-                    prefetch=self.prefetch,
-                    shuffle=self.shuffle,
-                    seed=[learner.seed, n_before],
-                    listening=pass_task.listens,
-                ) as blocks,
+                engine.train(
+                    learner, planned, prefetch=self.prefetch, listening=pass_task.listens
+                ) as turns,
                 interrupt.allowed(),
             ):
-                for step in blocks:
-                    block_task = pass_task.begin("block", 0, step.data)
-                    interrupt.waits = step.in_place
-                    learned = step.learn() or learned
+                for turn in turns:
+                    block_task = pass_task.begin("block", 0, turn.data)
+                    interrupt.waits = turn.in_place
+                    learned = turn.learn() or learned
                     self._adopt(learner)
                     interrupt.waits = False
                     interrupt.check()
@@ -584,10 +585,6 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
                 self.__dict__.pop(name, None)  # those of an earlier fit
 
     # The model
-
-    @property
-    def _model(self):
-        return self.__dict__.get("estimator_", self.estimator)
 
     def __getattr__(self, name: str):
         if name.endswith("_") and not name.startswith("_") and "estimator_" in self.__dict__:
@@ -984,9 +981,9 @@ class Incremental(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         if not blocks.collections:
             return (model.score if scorer is None else partial(scorer, model))(X, y, **params)
         _scoring.check(model, scorer, y is not None)
-        with open_runner(blocks.collections) as runner:
-            planned = plan(blocks, runner)
-            return _scoring.score(model, scorer, planned, runner, self.prefetch, whole)
+        with open_engine(blocks.collections) as engine:
+            planned = engine.plan(blocks)
+            return _scoring.score(model, scorer, planned, engine, self.prefetch, whole)
 
     def get_metadata_routing(self):
         """Say which parameters go to the wrapped estimator.

@@ -17,11 +17,11 @@ from dask.highlevelgraph import HighLevelGraph
 from dask.task_spec import Task, TaskRef
 from sklearn import config_context, get_config
 
+from incremental._compat import num_samples
 from incremental._data.blocks import is_frame, is_lazy, make_blocks, meta_of, n_rows, parts_of
 from incremental._data.rows import Rows
-from incremental._engines.local.schedulers import open_runner
+from incremental._engines.open import open_engine
 from incremental._estimator.checks import check_columns
-from incremental._learning.batches import _num_samples
 from incremental._pipelines.pipeline import first_rows
 from incremental._pipelines.transformers import keep_blocks
 
@@ -35,7 +35,7 @@ def call(
     config: dict[str, Any] | None = None,
 ) -> Any:
     """Call a method on one block; a block without rows gives none."""
-    if empty is not None and _num_samples(X) == 0:
+    if empty is not None and num_samples(X) == 0:
         return empty
     with config_context(**(config or {})):  # each thread and process has its own
         result = getattr(model, method)(X)
@@ -92,8 +92,8 @@ def probe(model: Any, method: str, X: Any, row: Any = None) -> Any:
             return getattr(model, method)(model.transform(rows) if undo else rows)
     # The last resort, for it reads a block: a text that has to be a date, say.
     blocks = make_blocks(X)
-    with open_runner(blocks.collections) as runner:
-        _, rows = first_rows(blocks, runner)
+    with open_engine(blocks.collections) as engine:
+        _, rows = first_rows(blocks, engine)
     with _no_warnings():
         return getattr(model, method)(rows[:1])
 

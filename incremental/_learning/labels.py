@@ -14,8 +14,8 @@ from sklearn.utils import get_tags
 from toolz import merge_with
 
 from incremental._data.blocks import is_lazy
-from incremental._engines.local.schedulers import Runner
-from incremental._engines.local.stream import Plan, stream
+from incremental._engines.base import Engine
+from incremental._planning.plan import Plan
 from incremental.exceptions import BlockError
 
 
@@ -288,7 +288,7 @@ def known_classes(estimator: Any, classes: Any, y: Any, former: Any = None) -> A
 
 
 def find_classes(
-    estimator: Any, classes: Any, y: Any, planned: Plan, runner: Runner, prefetch: int | None
+    estimator: Any, classes: Any, y: Any, planned: Plan, engine: Engine, prefetch: int | None
 ) -> Any:
     """Return all labels, and balance their weights; both take one pass over y, if any.
 
@@ -302,8 +302,8 @@ def find_classes(
         The labels.
     planned : Plan
         The blocks that y is one value of.
-    runner, prefetch
-        As for :func:`incremental._engines.local.stream.stream`.
+    engine, prefetch
+        As for :func:`incremental._engines.base.Engine.stream`.
     """
     parameters = balanced(estimator)
     if classes is not None and not parameters:
@@ -316,7 +316,7 @@ def find_classes(
     asked = ask_for(estimator, counts=bool(parameters))
     if is_lazy(y):
         target = planned.blocks.only("y").map("labels", _find_in_block, asked, label="find-classes")
-        with stream(Plan(target), runner, prefetch=prefetch) as computed:
+        with engine.stream(Plan(target), prefetch=prefetch) as computed:
             found = merge([block["labels"] for _, block in computed])
     else:
         found = find(asked, y)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import copy
 import math
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from dask.sizeof import sizeof
 from sklearn import get_config
 from sklearn.pipeline import Pipeline
 
-from incremental._learning.batches import Batches, Block, _num_samples, n_rows
-from incremental._learning.labels import check_labels, is_missing, name_rows
+from incremental._data.values import Block, n_rows
+from incremental._learning.batches import Batches
+from incremental._learning.block_checks import check_block, not_finite
+from incremental._learning.labels import check_labels, name_rows
 from incremental.exceptions import BlockError, describe
 
 
@@ -218,125 +216,3 @@ def _without_first(
         if learned + now < size:
             left.append((number, size, learned + now))
     return left
-
-
-def not_finite(values: Any) -> np.ndarray:
-    """Return the positions of the rows with NaN, infinity or nothing in them.
-
-    Examples
-    --------
-    >>> not_finite([[0.0, 1.0], [np.nan, 1.0]]).tolist()
-    [1]
-    """
-    if sp.issparse(values):
-        values = values.tocoo()
-        return np.unique(values.row[~np.isfinite(values.data)])
-    values = np.asarray(values)
-    if values.dtype.kind in "fc":
-        bad = ~np.isfinite(values)
-    elif values.dtype == object:
-        bad = np.array([is_missing(v) for v in values.flat], bool).reshape(values.shape)
-    else:
-        return np.empty(0, int)
-    return np.flatnonzero(bad.reshape(len(bad), -1).any(1))
-
-
-def check_block(number: int, block: dict[str, Any], promise: Any = None) -> int:
-    """Return the number of rows of a block, or refuse it."""
-    lengths = {}
-    for name, value in block.items():
-        try:
-            if isinstance(value, (str, bytes, dict)):
-                raise TypeError
-            lengths[name] = _num_samples(value)
-        except TypeError as error:
-            raise BlockError(
-                f"Block {number} of {name} must be an array, a dataframe, a sparse matrix or a "
-                f"list. Got {type(value).__name__} instead; check what its loader returns.",
-                number,
-            ) from error
-    n = lengths["X"]
-    for name, length in lengths.items():
-        if length != n:
-            raise BlockError(
-                f"X and {name} must have the same number of rows in every block. Got {n} rows "
-                f"of X and {length} of {name} in block {number}.",
-                number,
-            )
-    X = block["X"]
-    if promise is not None and n and hasattr(X, "shape"):
-        shape, dtype = promise
-        if tuple(X.shape[1:]) != tuple(shape):
-            raise BlockError(
-                f"Every block of X must have the shape (n_rows, {', '.join(map(str, shape))}) that "
-                f"the dask array promises. Got {tuple(X.shape)} in block {number}; check its "
-                "loader, or the shape given to from_delayed.",
-                number,
-            )
-        if X.dtype != dtype and not _harmless(X.dtype, dtype):
-            raise BlockError(
-                f"Every block of X must have the dtype {dtype} that the dask array promises. Got "
-                f"{X.dtype} in block {number}; check its loader, or the dtype given to "
-                "from_delayed.",
-                number,
-            )
-    return n
-
-
-def _harmless(found: np.dtype, promised: np.dtype) -> bool:
-    """Allow numbers for numbers: dask itself guesses the kind of result often, its size not."""
-    return found.kind in "iufb" and promised.kind in "iufb"
-
-
-@contextmanager
-def whole_blocks() -> Iterator[Interrupt]:
-    """Let Ctrl-C wait for the end of a step, so that no model is left with half a block.
-
-    A second Ctrl-C comes through at once.  Outside the main thread, or where somebody else handles
-    the signal, nothing is changed.
-    """
-    interrupt = Interrupt()
-    mine = threading.current_thread() is threading.main_thread()
-    if not mine or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield interrupt
-        return
-    interrupt.waits = True  # also while the signal itself changes hands
-    try:
-        signal.signal(signal.SIGINT, interrupt.on_signal)
-        yield interrupt
-    except KeyboardInterrupt:
-        interrupt.pressed = False
-        raise
-    finally:
-        interrupt.waits = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        interrupt.check()  # an error must not swallow it
-
-
-class Interrupt:
-    """Remembers that Ctrl-C was pressed while a block was being learned."""
-
-    def __init__(self):
-        #: Whether Ctrl-C has to wait.
-        self.waits = False
-        self.pressed = False
-
-    @contextmanager
-    def allowed(self) -> Iterator[None]:
-        """Let Ctrl-C through; it waits while the contexts around this one are entered and left."""
-        try:
-            self.waits = False
-            self.check()
-            yield
-        finally:
-            self.waits = True
-
-    def on_signal(self, signum: int, frame: Any) -> None:
-        again, self.pressed = self.pressed, True
-        if not self.waits or again:
-            raise KeyboardInterrupt  # lost in a callback of the collector; the next check raises it
-
-    def check(self) -> None:
-        if self.pressed:
-            self.pressed = False
-            raise KeyboardInterrupt

@@ -25,16 +25,15 @@ from sklearn.preprocessing import (
     OneHotEncoder,
     OrdinalEncoder,
 )
+from sklearn.utils import get_tags
 
-# Private: selects columns as a ColumnTransformer does.
-from sklearn.utils import _safe_indexing, get_tags
-
+from incremental._compat import safe_indexing
 from incremental._data.blocks import UNKNOWN_CATEGORIES, Blocks, layout_of
-from incremental._engines.local.schedulers import Runner
-from incremental._engines.local.stream import Plan, stream
-from incremental._learning.batches import Block, n_rows, rows
+from incremental._data.values import Block, n_rows, rows
+from incremental._engines.base import Engine
+from incremental._learning.block_checks import check_block
 from incremental._learning.labels import needs_classes
-from incremental._learning.learner import Learner, check_block, last_step
+from incremental._learning.learner import Learner, last_step
 from incremental._pipelines.transformers import (
     CONDITIONS,
     LINEAR,
@@ -45,6 +44,7 @@ from incremental._pipelines.transformers import (
     kind_of,
     learns,
 )
+from incremental._planning.plan import Plan
 from incremental.exceptions import BlockError, describe
 
 #: Rows of the first block that steps are fitted on which look at the layout only.
@@ -89,7 +89,7 @@ class _Select:
 
     def __call__(self, X: Any) -> Any:
         X = X if hasattr(X, "shape") else np.asarray(X, dtype=object)
-        return _safe_indexing(X, self.columns, axis=1)
+        return safe_indexing(X, self.columns, axis=1)
 
 
 #: What happens to a block on its way to a step.
@@ -595,7 +595,7 @@ class Passes:
         Not fitted; trained in place.
     planned : Plan
         The blocks of data.
-    runner : Runner
+    engine : Engine
         Where they are computed.
     params : dict
         Parameters of ``partial_fit`` that are the same for all blocks, named by `name_params`.
@@ -612,7 +612,7 @@ class Passes:
         self,
         model: Any,
         planned: Plan,
-        runner: Runner,
+        engine: Engine,
         params: dict[str, Any],
         seed: int,
         classes: Any,
@@ -622,7 +622,7 @@ class Passes:
         self._last = last_step(model)
         self._tree = _node("", model)
         self._planned = planned
-        self._runner = runner
+        self._engine = engine
         self._params = params
         self._seed = seed
         self._classes = classes
@@ -632,7 +632,7 @@ class Passes:
         """Yield who learns and what, for each pass."""
         number = 0
         if self._tree.needs_rows:
-            number, self.first_rows = first_rows(self._planned.blocks, self._runner)
+            number, self.first_rows = first_rows(self._planned.blocks, self._engine)
         while True:
             self._tree.settle(self.first_rows, number)
             todo = [] if self._tree.complete else self._tree.learning()
@@ -666,10 +666,10 @@ class Passes:
         )
 
 
-def first_rows(blocks: Blocks, runner: Runner) -> tuple[int, Any]:
+def first_rows(blocks: Blocks, engine: Engine) -> tuple[int, Any]:
     """Read the first block that has rows; return its number and the first of them."""
     heads = blocks.only("X").map("X", _head, blocks.promise, label="first-rows")
-    with stream(Plan(heads), runner, prefetch=0) as computed:
+    with engine.stream(Plan(heads), prefetch=0) as computed:
         for number, block in computed:
             if n_rows(block):
                 return number, block["X"]

@@ -9,13 +9,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import pairwise
-from typing import Any
 
 from dask.array import PerformanceWarning
-from dask.core import toposort
-from dask.task_spec import DataNode, GraphNode, Task
+from dask.task_spec import DataNode, GraphNode
 from dask.typing import Key
 from toolz import groupby
 
@@ -23,43 +20,6 @@ Graph = Mapping[Key, GraphNode]
 
 #: A value that can be read again is let go if nobody needs it for so many blocks.
 PATIENCE = 8
-
-
-def presorted(task: GraphNode) -> GraphNode:
-    """Return a task that does the same; a fused one sorts the tasks in it now, not at each call.
-
-    Sorting is nearly all of what dask's own fused tasks cost where blocks are small.
-
-    Examples
-    --------
-    >>> from dask.task_spec import Task, TaskRef
-    >>> fused = Task.fuse(Task("n", len, TaskRef("rows")), Task("text", str, TaskRef("n")))
-    >>> presorted(fused)({"rows": "abc"})
-    '3'
-    """
-    if not (isinstance(task, Task) and task.has_subgraph()):
-        return task
-    inner, output, inputs, *values = task.args
-    if not (isinstance(inner, dict) and output in inner and len(inputs) == len(values)):
-        return task  # not as dask 2026.8 makes them
-    below = {key: [d for d in t.dependencies if d in inner] for key, t in inner.items()}
-    ordered = [presorted(inner[key]) for key in toposort(inner, dependencies=below)]
-    # Each value is let go after its last use; what is needed last is the result.
-    last = {d: i for i, t in enumerate(ordered) for d in t.dependencies}
-    done = [[d for d in t.dependencies if last[d] == i] for i, t in enumerate(ordered)]
-    steps = list(zip(ordered, done, strict=True))
-    return Task(task.key, partial(_run_steps, steps, output, inputs), *values)
-
-
-def _run_steps(
-    steps: list[tuple[GraphNode, list[Key]]], output: Key, inputs: tuple[Key, ...], *given: Any
-) -> Any:
-    values = dict(zip(inputs, given, strict=True))
-    for task, done in steps:
-        values[task.key] = task(values)
-        for key in done:
-            del values[key]
-    return values[output]
 
 
 @dataclass(slots=True)

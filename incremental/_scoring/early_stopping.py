@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.metrics import check_scoring
 
 from incremental._data.blocks import Blocks, make_blocks
-from incremental._engines.local.schedulers import Runner
-from incremental._engines.local.stream import Plan
+from incremental._engines.base import Engine
 from incremental._learning.labels import accepts
+from incremental._planning.plan import Plan
 from incremental._scoring import score as _scoring
 from incremental.exceptions import BlockError
 
@@ -101,8 +101,8 @@ class Validation:
         The blocks to validate on.
     scorer : callable or None
         None is the score of the model.
-    runner, prefetch
-        As for :func:`incremental._engines.local.stream.stream`.
+    engine, prefetch
+        As for :func:`incremental._engines.base.Engine.stream`.
     tol : float
         By how much a score has to exceed the best one to be a rise.
     n_iter_no_change : int
@@ -126,7 +126,7 @@ class Validation:
         self,
         planned: Plan,
         scorer: Any,
-        runner: Runner,
+        engine: Engine,
         prefetch: int | None,
         tol: float,
         n_iter_no_change: int,
@@ -134,7 +134,7 @@ class Validation:
     ):
         self._planned = planned
         self._scorer = scorer
-        self._runner = runner
+        self._engine = engine
         self._prefetch = prefetch
         self._tol = tol
         self._n_iter_no_change = n_iter_no_change
@@ -166,7 +166,7 @@ class Validation:
             names = [name for name in planned.blocks.names if name != "sample_weight"]
             planned = Plan(planned.blocks.only(*names))
         try:
-            return _scoring.score(model, scorer, planned, self._runner, self._prefetch, {})
+            return _scoring.score(model, scorer, planned, self._engine, self._prefetch, {})
         except BlockError as error:
             # Its number is not that of a block to go on with.
             where = f"After pass {len(self.scores) + 1}, in {self._name}"

@@ -18,11 +18,14 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score, check_scoring, mean_squared_error
 from sklearn.pipeline import Pipeline
 
-from incremental._engines.local.schedulers import Runner
-from incremental._engines.local.stream import Plan, stream
-from incremental._learning.batches import _num_samples, concatenate, n_rows
-from incremental._learning.learner import check_block, last_step
+from incremental._compat import num_samples
+from incremental._data.values import concatenate, n_rows
+from incremental._engines.base import Engine
+from incremental._learning.block_checks import check_block
+from incremental._learning.learner import last_step
 from incremental._pipelines.pipeline import through
+from incremental._planning.plan import Plan
+from incremental._scoring.wrapper import ModelWrapper
 from incremental.exceptions import BlockError, describe
 
 RESPONSES = (
@@ -53,7 +56,7 @@ class NoRows(ValueError):
 
 
 def score(
-    model: Any, scorer: Any, planned: Plan, runner: Runner, prefetch: int | None, params: dict
+    model: Any, scorer: Any, planned: Plan, engine: Engine, prefetch: int | None, params: dict
 ) -> Any:
     """Return the score of a fitted model on blocks.
 
@@ -65,10 +68,10 @@ def score(
         As from :func:`sklearn.metrics.check_scoring`; None is the model's own score.
     planned : Plan
         The blocks; everything but "X" and "y" has a value for each row.
-    runner : Runner
+    engine : Engine
         Where they are computed.
     prefetch : int or None
-        As for :func:`incremental._engines.local.stream.stream`.
+        As for :func:`incremental._engines.base.Engine.stream`.
     params : dict
         Parameters of the score that are the same for all blocks.
 
@@ -97,14 +100,14 @@ def score(
     own = None if scorer is not None else _own(model)
     if own in SUMS and {*rows, *params} <= {"sample_weight"}:
         answer, merge = SUMS[own]
-        return merge(_answers(model, answer, params, planned, runner, prefetch))
+        return merge(_answers(model, answer, params, planned, engine, prefetch))
     answer = partial(_respond, _methods(model, scorer))
-    parts = _answers(model, answer, {}, planned, runner, prefetch)
+    parts = _answers(model, answer, {}, planned, engine, prefetch)
     gathered = {name: _joined(name, [part[name] for part in parts]) for name in parts[0]}
     y = gathered.pop("y", None)
     weights = {name: gathered.pop(name) for name in rows}
     some = y if y is not None else next(iter(gathered.values()), ())
-    X = _Unseen(_num_samples(some), _looks_at_X(model, scorer))
+    X = _Unseen(num_samples(some), _looks_at_X(model, scorer))
     answers = _answering(model, X, gathered)
     ask = answers.score if scorer is None else partial(scorer, answers)
     return ask(X, y, **weights, **params)
@@ -142,18 +145,16 @@ def handed_on(model: Any, scorer: Any = None) -> tuple[list[Any], Any]:
     The last model is the one that is scored: the last step of a pipeline, what is frozen, or what
     is trained.
     """
-    from incremental._estimator.incremental import Incremental  # which imports this module
-
     models = [model]
     while True:
         if isinstance(model, Pipeline):
             model = last_step(model)
         elif isinstance(model, FrozenEstimator):
             model = model.estimator
-        elif isinstance(model, Incremental):
+        elif isinstance(model, ModelWrapper):
             if scorer is None and model.scoring is not None:
                 scorer = check_scoring(model, model.scoring)
-            model = vars(model).get("estimator_", model.estimator)
+            model = model._model
         else:
             return models, scorer
         models.append(model)
@@ -179,14 +180,14 @@ def _answers(
     answer: Callable[..., Any],
     params: dict[str, Any],
     planned: Plan,
-    runner: Runner,
+    engine: Engine,
     prefetch: int | None,
 ) -> list[Any]:
     """Ask every block with rows; each is read once and let go."""
     question = Question(model, planned.blocks.names, answer, params, get_config())
     label = f"score-{type(model).__name__}"
     asked = planned.blocks.map("answer", _ask, question, label=label)
-    with stream(Plan(asked), runner, prefetch=prefetch) as computed:
+    with engine.stream(Plan(asked), prefetch=prefetch) as computed:
         found = [block["answer"] for _, block in computed]
     found = [one for one in found if one is not None]
     if not found:

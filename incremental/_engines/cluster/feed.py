@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
-import dask
 import distributed
 from dask.sizeof import sizeof
-from dask.task_spec import Alias, DataNode, GraphNode, Task, TaskRef
+from dask.task_spec import Alias, DataNode, GraphNode
 
-from incremental._engines.local.schedulers import Runner
-from incremental._engines.local.stream import Plan
-from incremental._learning.batches import Block
+from incremental._engines.cluster.losses import Failed, FailedTogether, Lost, check_open, release
+from incremental._planning.plan import Plan
 from incremental._planning.windows import Key, Window, cull
-from incremental.exceptions import BlockError, describe
 
 Graph = dict[Key, GraphNode]
 OnSubmit = Callable[[distributed.Future], Any]
@@ -33,103 +29,6 @@ LARGE = 1_000_000
 
 #: So often a feed that waits looks whether its client is there, in seconds.
 CHECK_EVERY = 1.0
-
-
-class ClusterRunner(Runner):
-    """Computes on the workers of a client."""
-
-    def __init__(self, client: distributed.Client):
-        super().__init__(client.get, client.get, None, 1)
-        self.client = client
-
-    def prefetch(self, given: int | None) -> int:
-        """Return how many blocks are computed ahead: what is given, or what keeps all busy."""
-        return sum(self.client.nthreads().values()) + 2 if given is None else given
-
-
-@contextmanager
-def open_runner(client: distributed.Client) -> Iterator[ClusterRunner]:
-    """Yield a runner; within a task, let another one have its thread meanwhile."""
-    with ExitStack() as stack:
-        try:
-            distributed.get_worker()
-        except ValueError:  # not within a task
-            pass
-        else:
-            stack.enter_context(distributed.worker_client())
-        yield ClusterRunner(client)
-
-
-def check_open(client: distributed.Client, cause: Exception | None = None) -> None:
-    """Refuse a client that was closed.
-
-    Raises
-    ------
-    ConnectionError
-        If it was.
-    """
-    if client.status in ("closing", "closed"):
-        raise ConnectionError(
-            "The client must stay open, and its scheduler must run, until all blocks are done. "
-            "It was closed; a model has learned what it had at the end of a window. Go on with "
-            "partial_fit and a new client."
-        ) from cause
-
-
-class Lost(Exception):
-    """The cluster has lost what it cannot compute again."""
-
-
-class FailedTogether(Lost):
-    """One of several blocks that one task learns has failed, or all take too long."""
-
-    def __init__(self, positions: range):
-        super().__init__(positions)
-        self.positions = positions
-
-
-class Failed(Exception):
-    """A block could not be computed or learned."""
-
-    def __init__(self, position: int, error: BaseException):
-        super().__init__(position, error)
-        self.position = position
-        self.error = error
-
-    def as_block_error(self, number: int) -> BlockError:
-        """Return what is raised for the block of this number."""
-        if isinstance(self.error, BlockError):
-            return self.error
-        error = BlockError(f"Block {number} could not be computed: {describe(self.error)}", number)
-        error.__cause__ = self.error
-        return error
-
-
-class Losses:
-    """Counts losses without progress, so that a block that kills its workers is given up."""
-
-    def __init__(self):
-        self._n_times = self._furthest = 0
-
-    def limit(self, limit: int, position: int) -> int:
-        """Return how many blocks to have under way at once, with those before `position` done."""
-        # Alone until all are done that were under way when the last one was lost.
-        return limit if self._n_times < 2 or position > self._furthest + limit else 1
-
-    def add(self, position: int) -> None:
-        """Take note of a loss after all blocks before `position` were done."""
-        self._n_times = 1 if position > self._furthest else self._n_times + 1
-        self._furthest = max(position, self._furthest)
-        # Those that dask allows each task, and one to find out which block it is.
-        if self._n_times > 1 + dask.config.get("distributed.scheduler.allowed-failures", 3):
-            raise Failed(
-                position,
-                RuntimeError(
-                    f"{self._n_times} times in a row, the cluster lost its worker, or values that "
-                    "are not computed from anything (scattered, or persisted by a client that has "
-                    "gone)"
-                ),
-            )
 
 
 class Feed:
@@ -360,11 +259,6 @@ class Feed:
         self._held.clear()
 
 
-def release(futures: Iterable[distributed.Future]) -> None:
-    for future in futures:
-        future.release()
-
-
 def _needed(planned: Sequence[Window], start: int, stop: int) -> list[Window]:
     """Return the windows that the blocks from `start` to `stop` are computed from."""
     found: set[Window] = set()
@@ -378,83 +272,3 @@ def _needed(planned: Sequence[Window], start: int, stop: int) -> list[Window]:
 
 
 # Values of blocks
-
-
-class _Gathering(Feed):
-    """The values of each block, to be gathered."""
-
-    def add(self, graph: Graph, position: int) -> dict[Key, OnSubmit]:
-        key = (f"block-{self.token}", position)
-        values = [TaskRef(self.name(value)) for value in self.blocks.keys[position]]
-        graph[key] = Task(key, _together, *values)
-        return {key: partial(self._watch, range(position, position + 1))}
-
-    def gather(self, positions: range) -> list[tuple[Any, ...]]:
-        """Return the values of blocks that are done."""
-        futures = [self.futures.pop(position) for position in positions]
-        try:
-            return self.client.gather(futures)
-        except Exception:
-            if any(future.status == "cancelled" for future in futures):
-                raise Lost from None
-            raise
-        finally:
-            release(futures)
-
-
-def _together(*values: Any) -> tuple[Any, ...]:
-    return values
-
-
-@contextmanager
-def stream(
-    planned: Plan,
-    runner: ClusterRunner,
-    *,
-    prefetch: int | None = None,
-) -> Iterator[Iterator[tuple[int, Block]]]:
-    """Yield an iterator over the computed blocks, as :func:`incremental._engines.local.stream.stream` does.
-
-    They come to the client, so that this is for what is small: labels, parts of scores.
-    """
-    numbers = planned.blocks.numbers
-    limit = limit_of(runner.prefetch(prefetch))
-    feed: _Gathering | None = None
-
-    def hand_over() -> Iterator[tuple[int, Block]]:
-        nonlocal feed
-        position, losses = 0, Losses()
-        while position < len(numbers):
-            if feed is None:
-                room = partial(losses.limit, limit)
-                feed = _Gathering(runner.client, planned, room, position, len(numbers))
-            try:
-                try:
-                    while feed.n_done <= position:
-                        feed.process()
-                    feed.process_all()
-                    gathered = feed.gather(range(position, feed.n_done))
-                except Lost:
-                    feed.close()
-                    feed = None
-                    losses.add(position)
-                    continue
-            except Failed as failed:
-                error = failed.as_block_error(numbers[failed.position])
-                raise error from error.__cause__
-            except Exception as failure:
-                check_open(runner.client, failure)
-                raise
-            for values in gathered:
-                yield numbers[position], dict(zip(planned.blocks.names, values, strict=True))
-                position += 1
-
-    try:
-        yield hand_over()
-    finally:
-        if feed is not None:
-            feed.close()
-
-
-def limit_of(prefetch: int) -> int:
-    return prefetch + 1 if prefetch else 1

@@ -35,24 +35,19 @@ from dask.sizeof import sizeof
 from dask.task_spec import Alias, DataNode, Task, TaskRef
 from sklearn import config_context
 
-from incremental._engines.cluster.feed import (
-    LARGE,
-    ClusterRunner,
+from incremental._engines.base import Turn
+from incremental._engines.cluster.feed import LARGE, Feed, Graph, OnSubmit
+from incremental._engines.cluster.losses import (
     Failed,
     FailedTogether,
-    Feed,
-    Graph,
     Losses,
     Lost,
-    OnSubmit,
     check_open,
     limit_of,
     release,
 )
-from incremental._engines.local.schedulers import FAILURE, execute
-from incremental._engines.local.stream import Plan
-from incremental._learning.learner import Learner
-from incremental._learning.order import Step
+from incremental._engines.local.execute import FAILURE, execute
+from incremental._planning.plan import Plan
 from incremental._planning.windows import Key, Window, cull
 from incremental.exceptions import BlockError
 
@@ -87,15 +82,15 @@ class Checkpoint(NamedTuple):
 
 
 @contextmanager
-def _copied(learner: Learner) -> Iterator[Learner]:
+def _copied(learner: Any) -> Iterator[Any]:
     """Yield a copy of `learner` that learns as configured where the fit was called."""
     with config_context(**learner.config):
         yield learner.copy()
 
 
 def _learn(
-    learner: Learner, number: int, names: tuple[str, ...] | None, *values: Any, anchor: None = None
-) -> Learner:
+    learner: Any, number: int, names: tuple[str, ...] | None, *values: Any, anchor: None = None
+) -> Any:
     """Return a copy of `learner` that has learned a block: others may see the original."""
     start = time.perf_counter()
     with _copied(learner) as learner:
@@ -105,7 +100,7 @@ def _learn(
 
 
 def _learn_block(
-    learner: Learner, number: int, names: tuple[str, ...] | None, values: Sequence[Any]
+    learner: Any, number: int, names: tuple[str, ...] | None, values: Sequence[Any]
 ) -> None:
     block = values[0] if names is None else dict(zip(names, values, strict=True))
     learner.learn(number, block)
@@ -123,10 +118,10 @@ def _load_and_learn(
     loads: list[Load],
     shared: list[Key],
     names: tuple[str, ...] | None,
-    learner: Learner,
+    learner: Any,
     *values: Any,
     anchor: None = None,
-) -> Learner:
+) -> Any:
     """Return a copy of `learner` that has learned blocks, each loaded when it is its turn."""
     start = time.perf_counter()
     inputs = dict(zip(shared, values, strict=True))
@@ -143,21 +138,21 @@ def _load_and_learn(
     return learner
 
 
-def _finish(learner: Learner) -> Checkpoint:
+def _finish(learner: Any) -> Checkpoint:
     """Return a checkpoint after the rows that wait were learned."""
     with _copied(learner) as learner:
         learner.finish()
     return _checkpoint(learner)
 
 
-def _finish_before_error(learner: Learner) -> Checkpoint:
+def _finish_before_error(learner: Any) -> Checkpoint:
     """Return a checkpoint after those rows that wait were learned that come before an error."""
     with _copied(learner) as learner, suppress(BlockError):
         learner.finish()
     return _checkpoint(learner)
 
 
-def _checkpoint(learner: Learner) -> Checkpoint:
+def _checkpoint(learner: Any) -> Checkpoint:
     """Return a checkpoint."""
     return Checkpoint(
         learner.model,
@@ -231,7 +226,7 @@ class _Chain(Feed):
         graph: Graph,
         positions: range,
         may_end: bool,
-        function: Callable[..., Learner],
+        function: Callable[..., Any],
         args: tuple[Any, ...],
         values: Iterable[TaskRef],
     ) -> dict[Key, OnSubmit]:
@@ -352,7 +347,7 @@ class _Chain(Feed):
         found: list[distributed.Future],
         learner: distributed.Future,
         name: str,
-        function: Callable[[Learner], Checkpoint],
+        function: Callable[[Any], Checkpoint],
     ) -> distributed.Future:
         key = (self._keep, name)
         graph: Graph = {key: Task(key, function, TaskRef(learner.key))}
@@ -371,21 +366,20 @@ class _Pass:
 
     def __init__(
         self,
-        learner: Learner,
+        learner: Any,
         planned: Plan,
-        names: tuple[str, ...],
-        runner: ClusterRunner,
-        prefetch: int | None,
+        client: distributed.Client,
+        prefetch: int,
         listening: bool,
     ):
         self.learner = learner
         self.planned = planned
-        self.names = names
-        self.shuffled = names != planned.blocks.names
-        self.client = runner.client
+        self.names = planned.blocks.packed or planned.blocks.names
+        self.shuffled = bool(planned.blocks.packed)
+        self.client = client
         self.numbers = planned.blocks.numbers
         self.listening = listening
-        n_ahead = runner.prefetch(prefetch)
+        n_ahead = prefetch
         #: At least so many blocks make a window, unless one task learns them.
         self.window_size = max(1, n_ahead)
         #: The position from which `learner` goes on, and the one behind the last block.
@@ -456,7 +450,7 @@ class _Pass:
             while self.numbers[self.resume] != checkpoint.waiting[0]:
                 self.resume -= 1
 
-    def starting(self) -> Learner:
+    def starting(self) -> Any:
         """Return the learner that a chain starts from."""
         learner = copy(self.learner)
         learner.n_rows -= self._n_waiting  # counted once more when they are seen again
@@ -519,7 +513,7 @@ class _Pass:
             raise error
 
 
-class ClusterStep(Step):
+class ClusterTurn(Turn):
     """A block that is learned on the cluster."""
 
     in_place = False
@@ -553,31 +547,23 @@ def _delayed(graph: Graph, key: Key, item: str | None = None) -> Delayed:
 
 
 @contextmanager
-def steps(
-    learner: Learner,
-    planned: Plan,
-    names: tuple[str, ...],
-    runner: ClusterRunner,
-    prefetch: int | None = None,
-    listening: bool = False,
-) -> Iterator[Iterator[ClusterStep]]:
-    """Yield the steps of one pass, as :func:`incremental._learning.order.steps` does.
+def turns(
+    learner: Any, planned: Plan, client: distributed.Client, prefetch: int, listening: bool
+) -> Iterator[Iterator[ClusterTurn]]:
+    """Yield the turns of one pass, as `Engine.train` does.
 
     Parameters
     ----------
-    learner : Learner
-        Gets the model of the cluster when a window ends, and when the context is left.
+    learner : Any
+        Gets the model of the cluster at each checkpoint, and when the context is left.
     planned : Plan
-        The blocks, in the order to learn them in: their values, or one value that is a dictionary
-        of them.
-    names : tuple of str
-        What the values are called.
-    runner : ClusterRunner
+        The blocks, in the order to learn them in.
+    client : distributed.Client
         Where.
-    prefetch : int, default=None
-        At most so many blocks are under way besides the one that is being learned, and so many make
-        a window.  None means two more than the cluster has threads.
-    listening : bool, default=False
+    prefetch : int
+        At most so many blocks are under way besides the one that is being learned, and so many lie
+        between two checkpoints.
+    listening : bool
         `learner` gets the model after each block.
 
     Raises
@@ -585,8 +571,8 @@ def steps(
     BlockError
         If a block cannot be computed or learned, after all blocks before it were learned.
     """
-    training = _Pass(learner, planned, names, runner, prefetch, listening)
+    training = _Pass(learner, planned, client, prefetch, listening)
     try:
-        yield (ClusterStep(training, position) for position in range(len(planned.blocks)))
+        yield (ClusterTurn(training, position) for position in range(len(planned.blocks)))
     finally:
         training.close()

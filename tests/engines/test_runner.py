@@ -13,8 +13,10 @@ from dask.task_spec import Task
 from sklearn.preprocessing import StandardScaler
 
 from incremental import BlockError, Incremental
-from incremental._engines.local import schedulers as _runner
-from incremental._engines.local.schedulers import Stopped, Watch, execute
+from incremental._engines.local import schedulers
+from incremental._engines.local.diagnostics import Watch
+from incremental._engines.local.execute import Stopped, execute
+from incremental._engines.open import open_engine
 
 from .conftest import in_blocks, loop, same_state
 
@@ -101,9 +103,9 @@ def test_an_interrupt_while_threads_start_leaves_none(monkeypatch):
                 raise KeyboardInterrupt
             return super().submit(*args)
 
-    monkeypatch.setattr(_runner, "ThreadPoolExecutor", Interrupted)
+    monkeypatch.setattr(schedulers, "ThreadPoolExecutor", Interrupted)
     before = threading.active_count()
     with dask.config.set(scheduler="threads", num_workers=3), pytest.raises(KeyboardInterrupt):
-        with _runner.open_runner([]):
+        with open_engine([]):
             pytest.fail("was not interrupted")
     assert threading.active_count() == before

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from incremental import indexable
 from incremental._data.blocks import (
-    _in_few_layers,
     is_frame,
     is_lazy,
     is_per_row,
@@ -27,6 +26,7 @@ from incremental._data.blocks import (
     n_rows,
     parts_of,
 )
+from incremental._data.graphs import in_few_layers
 from incremental._data.rows import Rows
 
 VALUES = np.random.default_rng(0).random((20, 3))
@@ -573,10 +573,10 @@ def test_only_frames_have_a_layout():
 def test_layers_that_are_written_out_are_put_into_one():
     blocks = [dask.delayed(np.full, pure=False)((2, 3), i) for i in range(50)]
     merged = HighLevelGraph.merge(*(block.dask for block in blocks))
-    assert (len(merged.layers), len(_in_few_layers(merged).layers)) == (50, 1)
+    assert (len(merged.layers), len(in_few_layers(merged).layers)) == (50, 1)
     X = da.concatenate([da.from_delayed(block, (2, 3), int) for block in blocks])
     X = (X[:, ::2] + 1).rechunk({0: 7}) * 2
-    few = _in_few_layers(X.dask)
+    few = in_few_layers(X.dask)
     assert len(few.layers) < 8 < len(X.dask.layers)
     few.validate()
     found = dask.get(dict(few), list(X.__dask_keys__()))

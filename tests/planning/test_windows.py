@@ -1,6 +1,5 @@
 """Every source is read once, whatever lies between it and the blocks."""
 
-import weakref
 from collections import Counter
 from itertools import product
 
@@ -16,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incremental._data.blocks import make_blocks
-from incremental._engines.local.schedulers import execute, open_runner
-from incremental._engines.local.stream import plan, stream
-from incremental._planning.windows import PATIENCE, cull, presorted, stages, trace, windows
+from incremental._engines.local.execute import execute
+from incremental._engines.open import open_engine
+from incremental._planning.windows import PATIENCE, cull, stages, trace, windows
 
 from .conftest import Source
 
@@ -27,9 +26,9 @@ def computed(*data, prefetch=None, names=("y", "sample_weight")):
     """Stream blocks of X and others and return them."""
     X, *rest = data
     blocks = make_blocks(X, None, dict(zip(names, rest, strict=False)))
-    with open_runner(blocks.collections) as runner:
-        planned = plan(blocks, runner)
-        with stream(planned, runner, prefetch=prefetch) as stream_:
+    with open_engine(blocks.collections) as engine:
+        planned = engine.plan(blocks)
+        with engine.stream(planned, prefetch=prefetch) as stream_:
             return [tuple(block.values()) for _, block in stream_]
 
 
@@ -128,8 +127,8 @@ def test_what_neighbours_share_is_not_computed_before_all_blocks():
 @pytest.mark.parametrize("name", ["reduced", "reduced by parts", "reduced twice"])
 def test_no_data_are_held_for_a_reduction(name, source):
     blocks = make_blocks(GRAPHS[name][1](source.X))
-    with open_runner(blocks.collections) as runner:
-        found = plan(blocks, runner).windows
+    with open_engine(blocks.collections) as engine:
+        found = engine.plan(blocks).windows
     assert [list(window.blocks) for window in found] == [[i] for i in range(10)]
     assert not any(window.inputs for window in found)
 
@@ -413,64 +412,6 @@ def test_a_block_owns_what_is_new_borrows_the_rest_and_reads_again_after_a_pause
             assert borrowed.get(key, i) == owner[key]
             last_use[key] = i
         assert traced.opens_source[i] == any(not below[key] for key in own if key in above)
-
-
-@settings(max_examples=200, deadline=None)
-@given(drawn=_graphs())
-def test_a_presorted_task_does_the_same(drawn):
-    graph, _, missing = drawn
-    expected = {key: key for key in missing}
-    for key, task in graph.items():
-        expected[key] = task(expected)
-    for key in graph:
-        part, stack = {}, [key]
-        while stack:
-            k = stack.pop()
-            if k in graph and k not in part:
-                part[k] = graph[k]
-                stack.extend(graph[k].dependencies)
-        fused = Task.fuse(*part.values())
-        again = presorted(fused)
-        assert not isinstance(again, Task) or not again.has_subgraph()
-        assert (again.key, again.dependencies) == (fused.key, fused.dependencies)
-        assert again({k: k for k in missing}) == expected[key]
-
-
-def test_a_presorted_task_holds_no_value_after_its_last_use():
-    alive = weakref.WeakSet()
-
-    class Value:
-        def __init__(self, *below):
-            self.n_alive = len(alive)
-            alive.add(self)
-
-    tasks = graph_of(a=["x"], b=["a", "x"], c=["b"], d=["c", "a"], e=["d"], f=["e"])
-    tasks = {key: Task(key, Value, *map(TaskRef, t.dependencies)) for key, t in tasks.items()}
-    inner = Task.fuse(*(tasks[key] for key in "abcd"))
-    outer = Task.fuse(inner, tasks["e"], tasks["f"])
-    x = Value()
-    assert presorted(inner)({"x": x}).n_alive == 3  # x, a and c
-    assert presorted(outer)({"x": x}).n_alive == 2  # x and e
-
-
-def test_a_fused_task_in_a_fused_task_is_sorted_now_too():
-    tasks = graph_of(a=[], b=["a"], c=["b"])
-    outer = Task.fuse(Task.fuse(tasks["a"], tasks["b"]), tasks["c"])
-    steps, *_ = presorted(outer).func.args
-    assert [(task.key, task.has_subgraph()) for task, _ in steps] == [("b", False), ("c", False)]
-
-
-def test_a_fused_task_that_another_dask_makes_is_left_as_it_is():
-    run = Task.fuse(Task("a", int), Task("b", str, TaskRef("a"))).func
-    inner = {"a": Task("a", int), "b": Task("b", str, TaskRef("a"))}
-    for args in (
-        (inner, "b", ("c", "d"), TaskRef("c")),  # more names than values
-        (inner, "b", ("c",), TaskRef("c"), TaskRef("d")),  # fewer
-        (inner, "c", ("c",), TaskRef("c")),  # a result that is none of its tasks
-        (["a", "b"], "b", ()),
-    ):
-        task = Task("t", run, *args)
-        assert presorted(task) is task
 
 
 @settings(max_examples=100, deadline=None)

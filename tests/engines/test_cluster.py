@@ -29,8 +29,7 @@ from sklearn.preprocessing import StandardScaler
 
 from incremental import BlockError, Incremental
 from incremental._data.blocks import make_blocks
-from incremental._engines.local.schedulers import open_runner
-from incremental._engines.local.stream import plan
+from incremental._engines.open import open_engine
 
 from .conftest import in_blocks, loop, same_state
 
@@ -39,7 +38,7 @@ distributed = pytest.importorskip("distributed")
 from distributed.diagnostics.plugin import SchedulerPlugin  # noqa: E402  (needs distributed)
 
 from benchmarks._clusters import most_live  # noqa: E402  (needs distributed)
-from incremental._engines.cluster import feed as _cluster  # noqa: E402  (needs distributed)
+from incremental._engines.cluster import losses, stream  # noqa: E402  (needs distributed)
 
 
 def start_cluster(**options):
@@ -899,14 +898,14 @@ def test_a_client_that_is_closed_ends_the_fit_with_an_error(log):
 
 
 def test_blocks_are_alone_after_losses_in_a_row_until_those_that_were_under_way_are_done():
-    losses = _cluster.Losses()
-    losses.add(5)
-    assert losses.limit(4, 5) == 4
-    losses.add(5)
-    losses.add(3)  # from the last checkpoint
-    assert [losses.limit(4, position) for position in (3, 5, 9, 10)] == [1, 1, 1, 4]
-    losses.add(10)
-    assert losses.limit(4, 10) == 4
+    counted = losses.Losses()
+    counted.add(5)
+    assert counted.limit(4, 5) == 4
+    counted.add(5)
+    counted.add(3)  # from the last checkpoint
+    assert [counted.limit(4, position) for position in (3, 5, 9, 10)] == [1, 1, 1, 4]
+    counted.add(10)
+    assert counted.limit(4, 10) == 4
 
 
 class Configured(BaseEstimator):
@@ -1117,14 +1116,14 @@ def test_the_last_rows_are_learned_though_all_is_cancelled_meanwhile(threads_as_
 
 def test_values_that_are_lost_before_they_are_gathered_are_asked_for_again(threads_as_workers):
     X, _ = classification(n_blocks=3)
-    with threads_as_workers.as_current(), open_runner([X]) as runner:
-        feed = _cluster._Gathering(
-            threads_as_workers, plan(make_blocks(X), runner), limit=lambda n: 3, start=0, stop=3
+    with threads_as_workers.as_current(), open_engine([X]) as engine:
+        feed = stream._Gathering(
+            threads_as_workers, engine.plan(make_blocks(X)), limit=lambda n: 3, start=0, stop=3
         )
         while feed.n_done < 3:
             feed.process()
         threads_as_workers.cancel(list(feed.futures.values()))
-        with pytest.raises(_cluster.Lost):
+        with pytest.raises(losses.Lost):
             feed.gather(range(3))
         feed.close()
 

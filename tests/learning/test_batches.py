@@ -16,7 +16,8 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
 from incremental import Incremental
-from incremental._learning.batches import Batches, concatenate, rows, split
+from incremental._data.values import concatenate, rows
+from incremental._learning.batches import Batches, split
 from incremental.datasets import make_classification
 
 from .conftest import loop, same_state

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from incremental import BlockError, Incremental
 from incremental._data.blocks import make_blocks
-from incremental._engines.local.stream import Plan
+from incremental._planning.plan import Plan
 
 from .conftest import Source, in_blocks, loop, same_state
 

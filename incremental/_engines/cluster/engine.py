@@ -1,0 +1,60 @@
+"""The engine of a ``distributed`` cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+import distributed
+from dask.typing import Key
+
+from incremental._data.values import Block
+from incremental._engines.base import Engine, Turn
+from incremental._engines.cluster.stream import stream
+from incremental._engines.cluster.training import turns
+from incremental._planning.plan import Plan
+from incremental._planning.windows import Graph
+
+
+class ClusterEngine(Engine):
+    """Computes blocks, and learns from them, on the workers of a client.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        The client.
+    """
+
+    def __init__(self, client: distributed.Client):
+        self.client = client
+
+    def get(self, graph: Graph, keys: Sequence[Key]) -> Sequence[Any]:
+        return self.client.get(graph, keys)
+
+    def stream(
+        self, planned: Plan, *, prefetch: int | None = None
+    ) -> AbstractContextManager[Iterator[tuple[int, Block]]]:
+        return stream(planned, self.client, self._prefetch(prefetch))
+
+    def train(
+        self, learner: Any, planned: Plan, *, prefetch: int | None = None, listening: bool = False
+    ) -> AbstractContextManager[Iterator[Turn]]:
+        return turns(learner, planned, self.client, self._prefetch(prefetch), listening)
+
+    def _prefetch(self, given: int | None) -> int:
+        """Return how many blocks are computed ahead: what is given, or what keeps all busy."""
+        return sum(self.client.nthreads().values()) + 2 if given is None else given
+
+
+@contextmanager
+def open_cluster(client: distributed.Client) -> Iterator[ClusterEngine]:
+    """Yield an engine; within a task, let another one have its thread meanwhile."""
+    with ExitStack() as stack:
+        try:
+            distributed.get_worker()
+        except ValueError:  # not within a task
+            pass
+        else:
+            stack.enter_context(distributed.worker_client())
+        yield ClusterEngine(client)

@@ -1,0 +1,193 @@
+"""Windows that are computed ahead of the consumer, at most so many at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, NoReturn
+
+import dask
+import numpy as np
+from dask.typing import Key
+from dask.utils import format_bytes
+
+from incremental._data.blocks import Blocks
+from incremental._engines.local.diagnostics import Watch
+from incremental._engines.local.execute import FAILURE, Stopped
+from incremental._engines.local.schedulers import Scheduler
+from incremental._planning.windows import Window
+from incremental.exceptions import BlockError, describe
+
+#: What it costs to have a window computed by the pool instead of in the foreground, in seconds:
+#: the bookkeeping of a future, and two threads that take turns.
+HAND_OVER = 1e-4
+
+
+class Ahead:
+    """The windows that are computed, or being computed, and not handed over yet.
+
+    Windows that are cheaper than a hand-over to the pool are computed in the foreground, each when
+    it is asked for.  Which ones are is not known before they are computed, so a window that takes
+    longer leaves a debt, its time, which every window after it pays off by one hand-over; there is
+    debt as long as windows are slow, and while there is, the pool computes.  So a load that turns
+    slow is computed in the foreground once, not twice, and whatever the order of cheap and slow
+    ones, the time that is not overlapped is at most one hand-over for each window: no more than
+    the pool would cost.
+    """
+
+    def __init__(self, scheduler: Scheduler, prefetch: int, watch: Watch | None):
+        self.scheduler = scheduler
+        self.prefetch = prefetch
+        self.running: deque[tuple[Window, Any]] = deque()
+        self.n_blocks = 0
+        #: Bytes of the first block that has any, if that was not known before: for an error.
+        self.size = 0
+        self._stop = threading.Event()
+        self._carried: dict[Window, Any] = {}
+        self._users: dict[Window, int] = {}
+        # A pool that the user configured may have prepared its threads for the work.
+        self._always_pool = dask.config.get("pool", None) is not None
+        self._debt = 64 * HAND_OVER  # nothing is known yet: the first ones go to the pool
+        self._measuring = threading.Lock()
+        self._hooks: dict[str, Callable] = {}
+        if watch is not None:
+            self._hooks = {"before": watch.before, "after": watch.after}
+
+    def fill(self, waiting: deque[Window]) -> None:
+        """Start windows for as long as there is room."""
+        while waiting and self._has_room(len(self._next_with_blocks(waiting).blocks)):
+            window = waiting.popleft()
+            self.n_blocks += len(window.blocks)
+            future = self._start(window)
+            if window.blocks:
+                self.running.append((window, future))
+            else:
+                self._carried[window] = future
+                self._users[window] = window.n_users
+
+    @property
+    def _in_foreground(self) -> bool:
+        return self.prefetch == 0 or not (self._debt or self._always_pool)
+
+    @staticmethod
+    def _next_with_blocks(waiting: deque[Window]) -> Window:
+        return next((window for window in waiting if window.blocks), waiting[0])
+
+    def _has_room(self, size: int) -> bool:
+        if self._in_foreground:
+            return self.n_blocks == 0 and not self.running
+        return self.n_blocks + size <= self.prefetch or not self.running
+
+    def _start(self, window: Window) -> Future | _Later:
+        inputs = {key: self._carried[lender] for key, lender in window.inputs.items()}
+        for lender in set(window.inputs.values()):
+            self._users[lender] -= 1
+            if not self._users[lender]:
+                del self._carried[lender], self._users[lender]
+        job = partial(self._compute, window, inputs)
+        if not self._in_foreground and not window.is_computed:
+            return self.scheduler.submit(job)
+        return _Later(job) if window.blocks else _now(job)
+
+    def _compute(self, window: Window, inputs: dict[Key, Future]) -> dict[Key, Any]:
+        # An earlier window that this one waits for has been started before it, by the same pool,
+        # first in first out; so there is always one that does not wait.
+        if self._stop.is_set():
+            raise Stopped
+        values = {}
+        for key, future in inputs.items():
+            lent = future.result()
+            if key not in lent:
+                raise lent[FAILURE]
+            values[key] = lent[key]
+        inputs.clear()
+        start = time.perf_counter()
+        result = self.scheduler.compute(window, values, self._stop, self._hooks)
+        self._measured(time.perf_counter() - start)
+        return result
+
+    def _measured(self, seconds: float) -> None:
+        # Wall time, not that of the processor: a load that waits is worth overlapping most.
+        with self._measuring:
+            self._debt = max(0.0, max(self._debt, seconds) - HAND_OVER)
+
+    def next(self, blocks: Blocks) -> tuple[Window, dict[Key, Any]]:
+        window, future = self.running[0]
+        try:
+            result = future.result()
+        except Exception as error:
+            self.fail(blocks, window.blocks, error)
+        self.running.popleft()
+        return window, result
+
+    def fail(self, blocks: Blocks, positions: Sequence[int], error: BaseException) -> NoReturn:
+        """Raise the error that says which block could not be computed."""
+        if isinstance(error, BlockError):  # it knows better
+            raise error
+        numbers = [blocks.numbers[i] for i in positions]
+        which = (
+            f"Block {numbers[0]}" if len(numbers) == 1 else f"Blocks {numbers[0]} to {numbers[-1]}"
+        )
+        message = f"{which} could not be computed: {describe(error)}"
+        if isinstance(error, MemoryError):
+            largest = max(self.size, *(n_bytes(blocks, i) for i in positions))
+            size = (
+                f"A block has {format_bytes(largest)}"
+                if largest
+                else "How large it is, is not known"
+            )
+            message += (
+                f". {size}; besides the one that is learned, up to prefetch={self.prefetch} are in "
+                "memory. Set a smaller prefetch, or cut X into smaller blocks (rechunk, "
+                "repartition)."
+            )
+        raise BlockError(message, numbers[0]) from error
+
+    def close(self) -> None:
+        self._stop.set()
+        futures = [future for _, future in self.running] + list(self._carried.values())
+        self.running.clear()
+        self._carried.clear()
+        for future in futures:
+            future.cancel()
+        for future in futures:
+            if not future.cancelled():
+                future.exception()
+
+
+def n_bytes(blocks: Blocks, position: int) -> int:
+    """Return the bytes of a block of X, 0 if they are not known before it is computed."""
+    n_rows = blocks.lengths[position]
+    if blocks.promise is None or n_rows is None:
+        return 0
+    shape, dtype = blocks.promise
+    return int(n_rows * np.prod(shape) * dtype.itemsize)
+
+
+class _Later:
+    """A window that is computed in the foreground, when it is asked for."""
+
+    def __init__(self, job):
+        self._job = job
+
+    def result(self):
+        return self._job()
+
+    def cancel(self) -> bool:
+        return True
+
+    def cancelled(self) -> bool:
+        return True
+
+
+def _now(job) -> Future:
+    future: Future = Future()
+    try:
+        future.set_result(job())
+    except Exception as error:
+        future.set_exception(error)
+    return future

@@ -1,0 +1,80 @@
+"""The engine of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from dask.typing import Key
+
+from incremental._data.values import Block
+from incremental._engines.base import Engine, Turn
+from incremental._engines.local.schedulers import Scheduler
+from incremental._engines.local.stream import stream
+from incremental._planning.plan import Plan
+from incremental._planning.windows import Graph
+
+
+class LocalEngine(Engine):
+    """Computes blocks by one of dask's local schedulers, and learns in the caller's thread.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+        Computes the blocks.
+    """
+
+    def __init__(self, scheduler: Scheduler):
+        self._scheduler = scheduler
+
+    def get(self, graph: Graph, keys: Sequence[Key]) -> Sequence[Any]:
+        return self._scheduler.get(graph, keys)
+
+    def stream(
+        self, planned: Plan, *, prefetch: int | None = None
+    ) -> AbstractContextManager[Iterator[tuple[int, Block]]]:
+        return stream(planned, self._scheduler, prefetch=prefetch)
+
+    @contextmanager
+    def train(
+        self, learner: Any, planned: Plan, *, prefetch: int | None = None, listening: bool = False
+    ) -> Iterator[Iterator[Turn]]:
+        with self.stream(planned, prefetch=prefetch) as computed:
+
+            def turns() -> Iterator[Turn]:
+                for number, block in computed:
+                    turn = LocalTurn(number, block, learner)
+                    del block  # not held while the next one is waited for
+                    yield turn
+
+            try:
+                yield turns()
+            finally:
+                # Also what came before an error is learned, so that only the rest is to be done.
+                learner.finish()
+
+
+class LocalTurn(Turn):
+    """A block in memory, learned in place.
+
+    Parameters
+    ----------
+    number : int
+        What to call the block.
+    data : dict
+        Its values by name.
+    learner : Learner
+        Learns it.
+    """
+
+    in_place = True
+
+    def __init__(self, number: int, data: Block, learner: Any):
+        self.number = number
+        self.data = data
+        self._learner = learner
+
+    def learn(self) -> bool:
+        data, self.data = self.data, {}
+        return self._learner.learn(self.number, data)

@@ -1,0 +1,29 @@
+"""Which engine computes: chosen here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from incremental._engines.base import Engine
+from incremental._engines.local.engine import LocalEngine
+from incremental._engines.local.schedulers import client_of, open_scheduler, scheduler_of
+
+
+@contextmanager
+def open_engine(collections: list[Any]) -> Iterator[Engine]:
+    """Yield the engine for the scheduler that dask would compute `collections` with.
+
+    No thread or process that it starts outlives the context.
+    """
+    get = scheduler_of(collections)
+    client = client_of(get) if collections else None
+    if client is not None:
+        from incremental._engines.cluster.engine import open_cluster  # needs distributed
+
+        with open_cluster(client) as engine:
+            yield engine
+        return
+    with open_scheduler(get) as scheduler:
+        yield LocalEngine(scheduler)

@@ -1,0 +1,80 @@
+"""What a block has to be before it is learned or scored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from incremental._compat import num_samples
+from incremental._learning.labels import is_missing
+from incremental.exceptions import BlockError
+
+
+def not_finite(values: Any) -> np.ndarray:
+    """Return the positions of the rows with NaN, infinity or nothing in them.
+
+    Examples
+    --------
+    >>> not_finite([[0.0, 1.0], [np.nan, 1.0]]).tolist()
+    [1]
+    """
+    if sp.issparse(values):
+        values = values.tocoo()
+        return np.unique(values.row[~np.isfinite(values.data)])
+    values = np.asarray(values)
+    if values.dtype.kind in "fc":
+        bad = ~np.isfinite(values)
+    elif values.dtype == object:
+        bad = np.array([is_missing(v) for v in values.flat], bool).reshape(values.shape)
+    else:
+        return np.empty(0, int)
+    return np.flatnonzero(bad.reshape(len(bad), -1).any(1))
+
+
+def check_block(number: int, block: dict[str, Any], promise: Any = None) -> int:
+    """Return the number of rows of a block, or refuse it."""
+    lengths = {}
+    for name, value in block.items():
+        try:
+            if isinstance(value, (str, bytes, dict)):
+                raise TypeError
+            lengths[name] = num_samples(value)
+        except TypeError as error:
+            raise BlockError(
+                f"Block {number} of {name} must be an array, a dataframe, a sparse matrix or a "
+                f"list. Got {type(value).__name__} instead; check what its loader returns.",
+                number,
+            ) from error
+    n = lengths["X"]
+    for name, length in lengths.items():
+        if length != n:
+            raise BlockError(
+                f"X and {name} must have the same number of rows in every block. Got {n} rows "
+                f"of X and {length} of {name} in block {number}.",
+                number,
+            )
+    X = block["X"]
+    if promise is not None and n and hasattr(X, "shape"):
+        shape, dtype = promise
+        if tuple(X.shape[1:]) != tuple(shape):
+            raise BlockError(
+                f"Every block of X must have the shape (n_rows, {', '.join(map(str, shape))}) that "
+                f"the dask array promises. Got {tuple(X.shape)} in block {number}; check its "
+                "loader, or the shape given to from_delayed.",
+                number,
+            )
+        if X.dtype != dtype and not _harmless(X.dtype, dtype):
+            raise BlockError(
+                f"Every block of X must have the dtype {dtype} that the dask array promises. Got "
+                f"{X.dtype} in block {number}; check its loader, or the dtype given to "
+                "from_delayed.",
+                number,
+            )
+    return n
+
+
+def _harmless(found: np.dtype, promised: np.dtype) -> bool:
+    """Allow numbers for numbers: dask itself guesses the kind of result often, its size not."""
+    return found.kind in "iufb" and promised.kind in "iufb"

@@ -1,0 +1,63 @@
+"""Ctrl-C, which waits while a block is being learned."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def whole_blocks() -> Iterator[Interrupt]:
+    """Let Ctrl-C wait for the end of a step, so that no model is left with half a block.
+
+    A second Ctrl-C comes through at once.  Outside the main thread, or where somebody else handles
+    the signal, nothing is changed.
+    """
+    interrupt = Interrupt()
+    mine = threading.current_thread() is threading.main_thread()
+    if not mine or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield interrupt
+        return
+    interrupt.waits = True  # also while the signal itself changes hands
+    try:
+        signal.signal(signal.SIGINT, interrupt.on_signal)
+        yield interrupt
+    except KeyboardInterrupt:
+        interrupt.pressed = False
+        raise
+    finally:
+        interrupt.waits = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        interrupt.check()  # an error must not swallow it
+
+
+class Interrupt:
+    """Remembers that Ctrl-C was pressed while a block was being learned."""
+
+    def __init__(self):
+        #: Whether Ctrl-C has to wait.
+        self.waits = False
+        self.pressed = False
+
+    @contextmanager
+    def allowed(self) -> Iterator[None]:
+        """Let Ctrl-C through; it waits while the contexts around this one are entered and left."""
+        try:
+            self.waits = False
+            self.check()
+            yield
+        finally:
+            self.waits = True
+
+    def on_signal(self, signum: int, frame: Any) -> None:
+        again, self.pressed = self.pressed, True
+        if not self.waits or again:
+            raise KeyboardInterrupt  # lost in a callback of the collector; the next check raises it
+
+    def check(self) -> None:
+        if self.pressed:
+            self.pressed = False
+            raise KeyboardInterrupt
