@@ -1,8 +1,8 @@
 """scikit-learn's own checks: what an estimator passes, it passes wrapped too.
 
-``python -m tests.estimator.test_estimator_checks`` counts, for each estimator bare and wrapped, the checks
-that pass, that are expected to fail and that are skipped; its exit code says whether the wrapper
-fails one that the bare estimator passes.
+``python -m tests.estimator.test_estimator_checks`` counts, for each estimator bare and wrapped, the
+checks that pass, that are expected to fail and that are skipped; its exit code says whether the
+wrapper fails one that the bare estimator passes.
 """
 
 import sys
