@@ -34,8 +34,7 @@ from sklearn.preprocessing import StandardScaler
 import incremental
 from incremental import BlockError, Incremental
 from incremental._learning.interrupt import whole_blocks
-
-from .conftest import Source, in_blocks, loop, same_state
+from tests.conftest import Source, in_blocks, loop, same_state
 
 ROOT = Path(__file__).parent.parent
 

@@ -5,8 +5,7 @@ import pytest
 from sklearn.linear_model import SGDClassifier
 
 from incremental import Incremental
-
-from .conftest import same_state
+from tests.conftest import same_state
 
 sio = pytest.importorskip("skops.io")
 pytestmark = pytest.mark.thirdparty

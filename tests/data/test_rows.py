@@ -27,8 +27,7 @@ from sklearn.model_selection import (
 )
 
 from incremental import Incremental, indexable
-
-from .conftest import loop, same_state
+from tests.conftest import loop, same_state
 
 pd = pytest.importorskip("pandas")
 dd = pytest.importorskip("dask.dataframe")

@@ -30,8 +30,7 @@ from sklearn.preprocessing import StandardScaler
 from incremental import BlockError, Incremental
 from incremental._data.blocks import make_blocks
 from incremental._engines.open import open_engine
-
-from .conftest import in_blocks, loop, same_state
+from tests.conftest import in_blocks, loop, same_state
 
 distributed = pytest.importorskip("distributed")
 

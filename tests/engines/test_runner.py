@@ -17,8 +17,7 @@ from incremental._engines.local import schedulers
 from incremental._engines.local.diagnostics import Watch
 from incremental._engines.local.execute import Stopped, execute
 from incremental._engines.open import open_engine
-
-from .conftest import in_blocks, loop, same_state
+from tests.conftest import in_blocks, loop, same_state
 
 
 @pytest.mark.parametrize("kind", ["Pool", "ProcessPoolExecutor"])

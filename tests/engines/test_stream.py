@@ -15,8 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from incremental import BlockError, Incremental
 from incremental._data.blocks import make_blocks
 from incremental._planning.plan import Plan
-
-from .conftest import Source, in_blocks, loop, same_state
+from tests.conftest import Source, in_blocks, loop, same_state
 
 
 class Slow(StandardScaler):

@@ -27,8 +27,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from incremental import BlockError, Incremental
 from incremental._estimator.checks import check_keywords
 from incremental._learning.labels import accepts, check_labels
-
-from .conftest import in_blocks, loop, same_state
+from tests.conftest import in_blocks, loop, same_state
 
 
 def sgd():

@@ -14,8 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from incremental import Incremental
-
-from .conftest import same_state
+from tests.conftest import same_state
 
 
 class Log:

@@ -34,8 +34,7 @@ from incremental import Incremental
 from incremental._learning import labels as _labels
 from incremental._learning.learner import last_step
 from incremental._pipelines.pipeline import is_tree
-
-from .conftest import loop
+from tests.conftest import loop
 
 # The checks are made for estimators that may warn, and count warnings themselves where they matter.
 pytestmark = pytest.mark.filterwarnings("default")

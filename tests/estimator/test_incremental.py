@@ -25,8 +25,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import Normalizer, StandardScaler
 
 from incremental import Incremental, indexable
-
-from .conftest import in_blocks, loop, same_state
+from tests.conftest import in_blocks, loop, same_state
 
 METHODS = (
     "predict predict_proba predict_log_proba decision_function transform inverse_transform "

@@ -35,8 +35,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils.validation import has_fit_parameter
 
 from incremental import Incremental
-
-from .conftest import in_blocks, loop, same_state
+from tests.conftest import in_blocks, loop, same_state
 
 pd = pytest.importorskip("pandas")
 dd = pytest.importorskip("dask.dataframe")

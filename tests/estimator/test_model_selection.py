@@ -31,8 +31,7 @@ from sklearn.model_selection import (
 )
 
 from incremental import Incremental
-
-from .conftest import in_blocks, loop, same_state
+from tests.conftest import in_blocks, loop, same_state
 
 GRID = {"estimator__alpha": [1e-4, 1e-1]}
 GROUPS = np.arange(120) % 6

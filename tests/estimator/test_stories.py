@@ -14,8 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from incremental import Incremental
 from incremental.datasets import make_classification
-
-from .conftest import in_blocks, loop, same_state
+from tests.conftest import in_blocks, loop, same_state
 
 
 class LazyScaler(TransformerMixin, BaseEstimator):

@@ -19,8 +19,7 @@ from incremental import Incremental
 from incremental._data.values import concatenate, rows
 from incremental._learning.batches import Batches, split
 from incremental.datasets import make_classification
-
-from .conftest import loop, same_state
+from tests.conftest import loop, same_state
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=20), st.integers(1, 60))

@@ -42,8 +42,7 @@ from incremental._learning.labels import (
     name_rows,
     needs_classes,
 )
-
-from .conftest import in_blocks, loop, same_state
+from tests.conftest import in_blocks, loop, same_state
 
 
 @pytest.fixture

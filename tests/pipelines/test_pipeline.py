@@ -49,8 +49,7 @@ from sklearn.utils.discovery import all_estimators
 from incremental import BlockError, Incremental, indexable
 from incremental._pipelines.pipeline import is_tree
 from incremental._pipelines.transformers import CONDITIONS, REFUSED
-
-from .conftest import Source, in_blocks, loop, same_state
+from tests.conftest import Source, in_blocks, loop, same_state
 
 CLASSES = [0, 1]
 

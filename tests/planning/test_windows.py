@@ -18,8 +18,7 @@ from incremental._data.blocks import make_blocks
 from incremental._engines.local.execute import execute
 from incremental._engines.open import open_engine
 from incremental._planning.windows import PATIENCE, cull, stages, trace, windows
-
-from .conftest import Source
+from tests.conftest import Source
 
 
 def computed(*data, prefetch=None, names=("y", "sample_weight")):

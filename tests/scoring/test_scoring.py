@@ -33,8 +33,7 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils import check_array
 
 from incremental import BlockError, Incremental
-
-from .conftest import Source, loop
+from tests.conftest import Source, loop
 
 
 def in_memory(scorer, model, X, y, **params):

@@ -20,8 +20,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from incremental import BlockError, Incremental
 from incremental.datasets import make_classification
-
-from .conftest import Source, in_blocks, same_state
+from tests.conftest import Source, in_blocks, same_state
 
 
 class Scripted(ClassifierMixin, BaseEstimator):

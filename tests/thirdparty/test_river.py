@@ -8,8 +8,7 @@ from sklearn.base import clone
 from sklearn.model_selection import KFold, cross_val_score
 
 from incremental import Incremental
-
-from .conftest import in_blocks, loop
+from tests.conftest import in_blocks, loop
 
 pytest.importorskip("river")
 from river import (

@@ -7,8 +7,7 @@ import pytest
 from sklearn.base import clone
 
 from incremental import Incremental
-
-from .conftest import in_blocks, loop
+from tests.conftest import in_blocks, loop
 
 pytest.importorskip("sklearnex")
 from sklearnex.basic_statistics import IncrementalBasicStatistics

@@ -8,8 +8,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold
 
 from incremental import BlockError, Incremental
-
-from .conftest import in_blocks, loop
+from tests.conftest import in_blocks, loop
 
 torch = pytest.importorskip("torch")
 skorch = pytest.importorskip("skorch")
