@@ -19,7 +19,7 @@ from sklearn.utils import _safe_indexing as safe_indexing
 # extensions use it.  To be replaced by a public name as soon as there is one.
 from sklearn.utils.validation import _num_samples as num_samples
 
-__all__ = ["as_task_specification", "num_samples", "safe_indexing"]
+__all__ = ["as_task_specification", "is_checkpoint", "is_store", "num_samples", "safe_indexing"]
 
 
 def as_task_specification(graph: Mapping[Key, Any]) -> dict[Key, GraphNode]:
@@ -30,3 +30,24 @@ def as_task_specification(graph: Mapping[Key, Any]) -> dict[Key, GraphNode]:
     from dask._task_spec import convert_legacy_graph
 
     return convert_legacy_graph(dict(graph))
+
+
+def is_store(key: Key) -> bool:
+    """Say whether a key is that of the file through which dask shuffles a frame or groups a bag.
+
+    dask 2025.5 to 2026.8: to be replaced by a mark of such tasks, as barriers of P2P shuffles have.
+    """
+    return (
+        type(key) is tuple
+        and len(key) == 1
+        and isinstance(key[0], str)
+        and key[0].startswith(("zpartd-", "partd-"))
+    )
+
+
+def is_checkpoint(key: Key) -> bool:
+    """Say whether a key is that of what `dask.graph_manipulation.bind` lets tasks wait for.
+
+    dask 2025.5 to 2026.8: to be replaced as that of `is_store`.
+    """
+    return isinstance(key, str) and key.startswith("checkpoint-")
