@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
@@ -11,6 +12,12 @@ import dask.array as da
 import dask.multiprocessing
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# The test command draws the same examples each time; the soak draws others.
+settings.register_profile("fixed", derandomize=True)
+settings.register_profile("free", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
 class Source:

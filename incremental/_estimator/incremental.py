@@ -434,8 +434,10 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         whole = {k: v for k, v in fit_params.items() if k not in rows}
         blocks = _blocks.make_blocks(X, y, rows)
         validation_blocks = None
+        lazy = blocks.collections
         if stops_early:
             validation_blocks = _validation.make_blocks_of(blocks, *validation_data)
+            lazy = [*lazy, *(validation_blocks.collections if validation_blocks else [])]
         learning = _pipeline.learning_steps(model)
         needs_classes = y is not None and any(map(_labels.needs_classes, learning.values()))
         if needs_classes:
@@ -444,7 +446,7 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
             classes = _labels.known_classes(model, classes, y, former)
         with (
             whole_blocks() as interrupt,
-            open_engine(blocks.collections) as engine,
+            open_engine(lazy) as engine,
             interrupt.allowed(),
         ):
             planned = engine.plan(blocks)

@@ -159,6 +159,14 @@ def test_what_is_read_again_is_not_taken_from_the_window_that_held_it():
     assert {tuple(w.blocks) for w in found if w.inputs} == {(0,), (2,)}
 
 
+def test_a_block_that_computes_again_what_was_let_go_begins_a_window():
+    graph = graph_of(s=[], a=["s"])
+    blocks = [("a",), *[("s",)] * PATIENCE, ("a",)]
+    found = windows_of(graph, blocks)
+    assert [list(w.blocks) for w in found if w.blocks] == [list(range(9)), [9]]
+    assert [list(w.tasks) for w in found] == [["s"], ["a"], ["a"]]
+
+
 def test_what_many_tasks_share_is_followed_once_however_deep():
     graph = graph_of(a0=[], b0=[])
     for i in range(2_000):

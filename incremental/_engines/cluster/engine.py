@@ -36,9 +36,9 @@ class ClusterEngine(Engine):
     def make_store(self, task: GraphNode) -> Any:
         raise ValueError(
             "On a cluster, rows must be shuffled between workers. Got a shuffle through files, "
-            "whose rows would be written twice if a worker were lost; make X and y while the client "
-            "is active, set dask's option dataframe.shuffle.method to 'p2p' or 'tasks' for frames, "
-            "or pass shuffle='tasks' to Bag.groupby."
+            "whose rows would be written twice if a worker were lost; make X and y while the "
+            "client is active, set dask's option dataframe.shuffle.method to 'p2p' or 'tasks' for "
+            "frames, or pass shuffle='tasks' to Bag.groupby."
         )
 
     def stream(

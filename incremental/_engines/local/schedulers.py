@@ -104,7 +104,7 @@ def open_scheduler(get: Callable) -> Iterator[Scheduler]:
 def scheduler_of(collections: list[Any]) -> Callable:
     """Return the ``get`` that dask would compute `collections` with."""
     try:
-        return get_scheduler(collections=collections[:1]) or dask.get
+        return get_scheduler(collections=collections[:1])
     except RuntimeError as error:
         if "asynchronous" not in str(error):
             raise
