@@ -36,7 +36,7 @@ distributed = pytest.importorskip("distributed")
 
 from distributed.diagnostics.plugin import SchedulerPlugin  # noqa: E402  (needs distributed)
 
-from benchmarks._clusters import most_live, traffic  # noqa: E402  (needs distributed)
+from benchmarks._clusters import most_live  # noqa: E402  (needs distributed)
 from incremental._engines.cluster import losses, stream  # noqa: E402  (needs distributed)
 
 
@@ -432,29 +432,6 @@ def test_early_stopping_and_scores_are_those_of_one_process(clean):
     assert model.validation_scores_ == expected.validation_scores_
 
 
-@pytest.mark.parametrize(
-    "params",
-    [
-        {"shuffle": True, "max_iter": 2},
-        {"batch_size": 7},
-        {"estimator": make_pipeline(StandardScaler(), SGDClassifier(random_state=0))},
-    ],
-)
-def test_a_fit_of_data_in_memory_within_a_task_ends(params, clean):
-    X = np.random.default_rng(0).random((40, 3))
-    y = (X[:, 0] > 0.5).astype(int)
-    model = Incremental(SGDClassifier(random_state=0), random_state=0).set_params(**params)
-    expected = clone(model).fit(X, y)
-    found = clean.submit(model.fit, X, y).result(60)
-    assert (found.decision_function(X) == expected.decision_function(X)).all()
-    grid = {"prefetch": [0, 1]}
-    with joblib.parallel_config("dask"):
-        search = GridSearchCV(model, grid, cv=2, error_score="raise").fit(X, y)
-    with joblib.parallel_config("sequential"):
-        scores = GridSearchCV(model, grid, cv=2).fit(X, y).cv_results_["mean_test_score"]
-    assert (search.cv_results_["mean_test_score"] == scores).all()
-
-
 def test_a_fit_of_data_in_memory_stays_in_this_process(clean, log):
     X = np.ones((4, 3))
     Incremental(Traced(log)).fit(X)
@@ -463,19 +440,16 @@ def test_a_fit_of_data_in_memory_stays_in_this_process(clean, log):
 
 def test_no_block_passes_through_the_client(clean):
     X, _ = classification(n_blocks=20, n_rows=20_000)
-    with traffic() as seen:
-        values = X.compute()
-    assert seen.received > X.nbytes  # it does see what travels
-    with traffic() as found:
-        model = Incremental(StandardScaler()).fit(X)
-        assert model.n_samples_seen_ == 400_000
-    assert found.received + found.sent < 0.02 * X.nbytes
-    steps = make_pipeline(StandardScaler(), SGDClassifier())
-    options = {"shuffle": True, "max_iter": 2, "early_stopping": True}
-    y = values[:, 0] > np.median(values[:, 0])
-    with traffic() as found:
-        Incremental(steps, **options).fit(values, y, X_val=values, y_val=y)
-    assert found.received + found.sent < 0.001 * X.nbytes
+    received = traffic()
+    model = Incremental(StandardScaler()).fit(X)
+    assert model.n_samples_seen_ == 400_000
+    assert traffic() - received < 0.01 * X.nbytes
+
+
+def traffic():
+    """Return the bytes that this process has read from its sockets and files."""
+    with open("/proc/self/io") as file:
+        return int(file.readline().split()[1])
 
 
 def test_a_worker_that_dies_costs_two_windows(clean, log):
