@@ -7,6 +7,7 @@ says why the name is needed, the versions that it was seen in, and what would re
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from typing import Any
 
 from dask.task_spec import GraphNode
@@ -19,7 +20,14 @@ from sklearn.utils import _safe_indexing as safe_indexing
 # extensions use it.  To be replaced by a public name as soon as there is one.
 from sklearn.utils.validation import _num_samples as num_samples
 
-__all__ = ["as_task_specification", "is_checkpoint", "is_store", "num_samples", "safe_indexing"]
+__all__ = [
+    "as_task_specification",
+    "is_checkpoint",
+    "is_store",
+    "max_workers",
+    "num_samples",
+    "safe_indexing",
+]
 
 
 def as_task_specification(graph: Mapping[Key, Any]) -> dict[Key, GraphNode]:
@@ -51,3 +59,11 @@ def is_checkpoint(key: Key) -> bool:
     dask 2025.5 to 2026.8: to be replaced as that of `is_store`.
     """
     return isinstance(key, str) and key.startswith("checkpoint-")
+
+
+def max_workers(pool: Executor) -> int | None:
+    """Return how many tasks a pool runs at once; None if it does not say.
+
+    Python 3.11 to 3.13: executors of the standard library keep it to themselves; dask asks as well.
+    """
+    return getattr(pool, "_max_workers", None)

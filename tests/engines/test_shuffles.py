@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from incremental import Incremental
 from incremental._data.blocks import make_blocks
 from incremental._engines.open import open_engine
-from incremental._planning.windows import PATIENCE
+from incremental._planning.trace import PATIENCE
 
 N_ROWS = 300
 

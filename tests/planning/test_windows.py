@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from incremental._data.blocks import make_blocks
 from incremental._engines.local.execute import execute
 from incremental._engines.open import open_engine
-from incremental._planning.windows import PATIENCE, cull, stages, trace, windows
+from incremental._planning.graph import cull, stages
+from incremental._planning.trace import PATIENCE, trace
+from incremental._planning.windows import windows
 from tests.conftest import Source
 
 
