@@ -8,6 +8,8 @@ import collections
 import functools
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -398,3 +400,16 @@ def test_random_fits_equal_the_loop(tmp_path):
                 bring_back_workers(client)
             seed += 1
     print(f"{seed - first} cases from seed {first} on")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("which", ["-m hypothesis", "-k ctrl_c or killed_process"])
+def test_what_the_test_command_draws_from_fixed_seeds_holds_for_others(which):
+    seconds = float(os.environ.get("INCREMENTAL_SOAK_SECONDS", 3600)) / 8
+    option, what = which.split(" ", 1)
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", option, what]
+    environment = dict(os.environ, HYPOTHESIS_PROFILE="free")
+    stop = time.monotonic() + seconds
+    while time.monotonic() < stop:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
