@@ -22,11 +22,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from incremental._data import blocks as _blocks
 from incremental._engines.open import open_engine
+from incremental._estimator import advice as _advice
 from incremental._estimator import checks as _checks
 from incremental._estimator import lazy as _lazy
 from incremental._estimator.callbacks import Task
+from incremental._estimator.columns import check_columns, check_same_columns
+from incremental._estimator.last_block import of_last_block
 from incremental._estimator.weights import shows_weights
-from incremental._learning import labels as _labels
+from incremental._learning import classes as _classes
 from incremental._learning import learner as _training
 from incremental._learning.interrupt import whole_blocks
 from incremental._learning.order import in_new_order, row_order
@@ -46,11 +49,11 @@ def _can_score(self) -> bool:
 
 def _learns_weights(self) -> bool:
     last = _training.last_step(self.estimator)
-    return _labels.accepts(getattr(last, "partial_fit", None), "sample_weight")
+    return _classes.accepts(getattr(last, "partial_fit", None), "sample_weight")
 
 
 def _scores_weights(self) -> bool:
-    return self.scoring is not None or _labels.accepts(self._model.score, "sample_weight")
+    return self.scoring is not None or _classes.accepts(self._model.score, "sample_weight")
 
 
 def _goes_on(self) -> bool:
@@ -63,6 +66,13 @@ def _has(method: str):
         return True
 
     return check
+
+
+def _reason(error: BaseException) -> BaseException:
+    """Return the error that all others came from: "probability estimates are not available"."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
@@ -78,8 +88,8 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         Anything with ``partial_fit``, or a Pipeline, ColumnTransformer or FeatureUnion of steps
         that can be trained block by block.  It is cloned, never changed.
     classes : array-like of shape (n_classes,) or list of them, default=None
-        All labels that y may have.  None finds them: from a categorical dtype of y, or in one
-        pass over y alone.  Only used by classifiers.
+        All labels that y may have.  None finds those that occur: in one pass over y alone, or in
+        memory.  Only used by classifiers, and by what takes them as keyword arguments.
     max_iter : int, default=1
         Number of passes over the data that `fit` makes; with a pipeline those of its last step.
     batch_size : int, default=None
@@ -203,6 +213,7 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
     True
     """
 
+    @_advice.names_replacements
     def __init__(
         self,
         estimator,
@@ -283,6 +294,7 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
             fit_params,
             n_passes=self.max_iter,
             validation_data=(X_val, y_val, sample_weight_val) if self.early_stopping else None,
+            forgets=True,
         )
 
     @shows_weights(_learns_weights)
@@ -330,26 +342,12 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
 
     def _check_params(self, X) -> None:
         estimator = self.estimator
-        if isinstance(estimator, type):
-            raise TypeError(
-                "estimator must be an instance, not a class. Got the class "
-                f"{estimator.__name__} instead; pass {estimator.__name__}()."
-            )
+        if not _pipeline.is_tree(estimator):
+            _advice.check_learns(estimator)
         _checks.check_parameters(estimator)
         if _pipeline.is_tree(estimator):
             _pipeline.check(estimator, X)
             self._check_last_step()
-        elif not hasattr(estimator, "partial_fit"):
-            if not hasattr(estimator, "fit") and not hasattr(estimator, "get_params"):
-                raise TypeError(
-                    "estimator must be a scikit-learn estimator with partial_fit. Got "
-                    f"{estimator!r} ({type(estimator).__name__}) instead."
-                )
-            raise TypeError(
-                "estimator must have a method partial_fit, which learns from one block at a time. "
-                f"Got {type(estimator).__name__} instead, which has none; SGDClassifier, "
-                "SGDRegressor, MiniBatchKMeans, IncrementalPCA and others do."
-            )
         _checks.check_settings(estimator)
         check_scalar(self.max_iter, "max_iter", (int, np.integer), min_val=1)
         if self.batch_size is not None:
@@ -395,7 +393,7 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
             )
         if y_val is None and get_tags(self.estimator).target_tags.required:
             raise ValueError("X_val was passed without y_val. Pass y_val.")
-        _checks.check_same_columns(self.estimator, X, X_val)
+        check_same_columns(self.estimator, X, X_val)
 
     def _new_model(self):
         """Return a seeded model, and the seed of the orders that it will see."""
@@ -412,7 +410,9 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
                     model.set_params(**{name: random_state.randint(np.iinfo(np.int32).max)})
         return model, seed
 
-    def _learn(self, model, seed, X, y, fit_params, *, n_passes: int, validation_data=None):
+    def _learn(
+        self, model, seed, X, y, fit_params, *, n_passes: int, validation_data=None, forgets=False
+    ):
         classes = fit_params.pop("classes", None)
         fit_params = self._routed("fit", fit_params)
         classes = fit_params.pop("classes", classes)  # of the last step, by its name
@@ -437,11 +437,16 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         if stops_early:
             validation_blocks = _validation.make_blocks_of(blocks, *validation_data)
         learning = _pipeline.learning_steps(model)
-        needs_classes = y is not None and any(map(_labels.needs_classes, learning.values()))
+        given = classes is not None
+        needs_classes = y is not None and any(
+            _classes.needs_classes(step, given) for step in learning.values()
+        )
         if needs_classes:
             # Not every model tells those that it has learned (SelectFromModel).
             former = None if is_new else self.__dict__.get("_classes")
-            classes = _labels.known_classes(model, classes, y, former)
+            classes = _classes.known_classes(model, classes, y, former)
+        if forgets:
+            _advice.warn_of_ignored(self.estimator, self.max_iter, self.early_stopping)
         with (
             whole_blocks() as interrupt,
             open_engine(blocks.collections) as engine,
@@ -449,7 +454,7 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         ):
             planned = engine.plan(blocks)
             if needs_classes:
-                classes = _labels.find_classes(model, classes, y, planned, engine, self.prefetch)
+                classes = _classes.find_classes(model, classes, y, planned, engine, self.prefetch)
             validation = None
             if stops_early:
                 if validation_blocks is not None:
@@ -477,7 +482,7 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
             learner = _training.Learner(
                 model,
                 seed,
-                classes if "" in learning and _labels.needs_classes(learning[""]) else None,
+                classes if "" in learning and _classes.needs_classes(learning[""], given) else None,
                 {name: whole[name] for name in _pipeline.of_last(model, whole)},
                 planned.blocks.promise,
                 self.batch_size,
@@ -514,10 +519,11 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
 
     def _passes(self, learner, planned, engine, interrupt, fit_task, n_passes, validation) -> None:
         """Make the passes that train the model, until it is good enough."""
+        holds_out = validation is not None and validation._name == _validation.HELD_OUT
         for i in range(n_passes):
             pass_task = fit_task.begin("pass", len(planned.blocks))
             with _errors_of(planned, partial(self._what_is_left, learner, i, n_passes)):
-                if not self._one_pass(learner, planned, engine, interrupt, pass_task):
+                if not self._one_pass(learner, planned, engine, interrupt, pass_task, holds_out):
                     raise ValueError(_pipeline.NO_ROWS)
             self.n_iter_ += 1
             stop = validation is not None and self._validate(validation, learner)
@@ -539,8 +545,9 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         self.best_validation_score_ = validation.best_score
         return stop
 
-    def _one_pass(self, learner, planned, engine, interrupt, pass_task) -> bool:
+    def _one_pass(self, learner, planned, engine, interrupt, pass_task, holds_out) -> bool:
         learned = False
+        n_batches, complete = learner.n_batches, False
         n_before = 0 if learner.is_new else self.n_iter_
         learner.order = None
         if self.shuffle:
@@ -563,15 +570,23 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
                     interrupt.check()
                     if block_task.end():
                         break
+                else:
+                    complete = True
         finally:
             self._adopt(learner)
             interrupt.waits = False
         interrupt.check()
+        if learned:
+            one = complete and learner.n_batches - n_batches == 1
+            self._at_once = one and not self.shuffle and not holds_out
         return learned
 
     def _adopt(self, learner) -> None:
         """Make the model that has learned something the model."""
-        if learner.n_batches and self.__dict__.get("estimator_") is not learner.model:
+        if not learner.n_batches:
+            return
+        self._at_once = False
+        if self.__dict__.get("estimator_") is not learner.model:
             self._make_model(learner)
 
     def _make_model(self, learner) -> None:
@@ -587,9 +602,23 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
     # The model
 
     def __getattr__(self, name: str):
+        # Also called where a method is not available: its error says why.
+        missing = f"{type(self).__name__!r} object has no attribute {name!r}"
+        for cls in type(self).__mro__:
+            if name in vars(cls):
+                try:
+                    return vars(cls)[name].__get__(self, type(self))
+                except AttributeError as error:
+                    raise AttributeError(f"{missing}: {_reason(error)}") from error
         if name.endswith("_") and not name.startswith("_") and "estimator_" in self.__dict__:
+            instead = of_last_block(self.estimator_).get(name)
+            if instead is not None and not self.__dict__.get("_at_once", False):
+                raise AttributeError(
+                    f"{missing}: {name} of {type(self.estimator_).__name__} is of the last block "
+                    f"only. {instead}; estimator_.{name} is that of the last block."
+                )
             return getattr(self.estimator_, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise AttributeError(missing)
 
     def __getstate__(self):
         # What belongs to a running fit stays with it: a callback may save the model half-way.
@@ -614,8 +643,12 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         super().__setstate__(state)
 
     def __dir__(self):
-        learned = [n for n in dir(self._model) if n.endswith("_") and not n.startswith("_")]
-        return sorted({*super().__dir__(), *(learned if "estimator_" in self.__dict__ else ())})
+        learned = set()
+        if "estimator_" in self.__dict__:
+            found = (n for n in dir(self.estimator_) if n.endswith("_") and not n.startswith("_"))
+            learned = {n for n in found if n not in of_last_block(self.estimator_)}
+            learned |= {n for n in of_last_block(self.estimator_) if hasattr(self, n)}
+        return sorted({*super().__dir__(), *learned})
 
     def __sklearn_is_fitted__(self) -> bool:
         return "estimator_" in self.__dict__ or _pipeline.needs_no_fit(self.estimator)
@@ -967,7 +1000,7 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         params = self._routed("score", params)
         if scorer is None:
             _checks.check_keywords(model.score, params)
-        _checks.check_columns(model, X)
+        check_columns(model, X)
         if y is None and scorer is None and get_tags(model).target_tags.required:
             raise ValueError(
                 f"The score of {type(model).__name__} requires y to be passed, but the target y is "
@@ -984,6 +1017,29 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         with open_engine(blocks.collections) as engine:
             planned = engine.plan(blocks)
             return _scoring.score(model, scorer, planned, engine, self.prefetch, whole)
+
+    @_advice.names_replacements
+    def set_params(self, **params):
+        """Set parameters of this estimator, or of the one inside.
+
+        Parameters
+        ----------
+        **params : dict
+            By their names; those of the wrapped estimator are ``estimator__name``.
+
+        Returns
+        -------
+        self : Incremental
+            The same object.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import SGDClassifier
+        >>> from incremental import Incremental
+        >>> Incremental(SGDClassifier()).set_params(max_iter=3, estimator__alpha=0.1)
+        Incremental(estimator=SGDClassifier(alpha=0.1), max_iter=3)
+        """
+        return super().set_params(**params)
 
     def get_metadata_routing(self):
         """Say which parameters go to the wrapped estimator.

@@ -15,7 +15,8 @@ from sklearn.pipeline import Pipeline
 from incremental._data.values import Block, n_rows
 from incremental._learning.batches import Batches
 from incremental._learning.block_checks import check_block, not_finite
-from incremental._learning.labels import check_labels, name_rows
+from incremental._learning.label_checks import check_labels
+from incremental._learning.labels import name_rows
 from incremental.exceptions import BlockError, describe
 
 

@@ -32,7 +32,7 @@ from incremental._data.blocks import UNKNOWN_CATEGORIES, Blocks, layout_of
 from incremental._data.values import Block, n_rows, rows
 from incremental._engines.base import Engine
 from incremental._learning.block_checks import check_block
-from incremental._learning.labels import needs_classes
+from incremental._learning.classes import needs_classes
 from incremental._learning.learner import Learner, last_step
 from incremental._pipelines.transformers import (
     CONDITIONS,

@@ -10,7 +10,7 @@ from sklearn.metrics import check_scoring
 
 from incremental._data.blocks import Blocks, make_blocks
 from incremental._engines.base import Engine
-from incremental._learning.labels import accepts
+from incremental._learning.classes import accepts
 from incremental._planning.plan import Plan
 from incremental._scoring import score as _scoring
 from incremental.exceptions import BlockError

@@ -26,7 +26,8 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from incremental import BlockError, Incremental
 from incremental._estimator.checks import check_keywords
-from incremental._learning.labels import accepts, check_labels
+from incremental._learning.classes import accepts
+from incremental._learning.label_checks import check_labels
 from tests.conftest import in_blocks, loop, same_state
 
 

@@ -13,7 +13,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import Perceptron, SGDClassifier, SGDRegressor
@@ -25,22 +25,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
-from incremental import BlockError, Incremental
+from incremental import BlockError, Incremental, indexable
+from incremental._learning.balance import balanced, balanced_weights
+from incremental._learning.classes import accepts, needs_classes
+from incremental._learning.label_checks import are_same, check_classes, check_labels
 from incremental._learning.labels import (
     Ask,
     Found,
-    accepts,
-    are_same,
-    balanced,
-    balanced_weights,
-    check_classes,
     check_kinds,
-    check_labels,
     find,
     is_multilabel,
     merge,
     name_rows,
-    needs_classes,
 )
 from tests.conftest import in_blocks, loop, same_state
 
@@ -219,6 +215,49 @@ def test_parameters_of_balanced_classes_are_found_inside_too():
     assert balanced(SGDClassifier(penalty="balanced")) == []
 
 
+class HandsOn(SGDClassifier):
+    def partial_fit(self, *args, **kwargs):
+        return super().partial_fit(*args, **kwargs)
+
+
+class Holds(ClassifierMixin, BaseEstimator):
+    """Trains one that it holds."""
+
+    def partial_fit(self, X, y, **kwargs):
+        self.inner_ = getattr(self, "inner_", None) or SGDClassifier(random_state=0)
+        self.inner_.partial_fit(X, y, **kwargs)
+        return self
+
+
+class HoldsUnsaid(BaseEstimator):
+    partial_fit = Holds.partial_fit
+
+
+class DropsThem(Classified):
+    def partial_fit(self, *args, **kwargs):
+        return super().partial_fit(*args, **kwargs)
+
+
+def test_classes_are_for_what_takes_any_keyword_and_hands_them_on():
+    assert needs_classes(HandsOn()) and needs_classes(Holds())
+    assert not needs_classes(HoldsUnsaid()) and needs_classes(HoldsUnsaid(), given=True)
+    assert not needs_classes(DropsThem(), given=True)
+    assert not needs_classes(SelectFromModel(SGDRegressor()), given=True)
+    assert needs_classes(SelectFromModel(HandsOn()))
+
+
+@pytest.mark.parametrize("how", ["found", "constructor", "fit"])
+@pytest.mark.parametrize("bare", [HandsOn(random_state=0), Holds(), HoldsUnsaid()])
+def test_classes_arrive_among_the_keywords(bare, how, source):
+    if how == "found" and isinstance(bare, HoldsUnsaid):
+        pytest.skip("does not say that it is a classifier")
+    model = Incremental(bare, classes=[0, 1] if how == "constructor" else None)
+    model.fit(source.X, source.y, **({"classes": [0, 1]} if how == "fit" else {}))
+    blocks = in_blocks(source.X, source.y)
+    expected = loop(SGDClassifier(random_state=0), blocks, classes=[0, 1])
+    assert same_state(getattr(model.estimator_, "inner_", model.estimator_), expected)
+
+
 # Labels of a block
 
 
@@ -265,12 +304,47 @@ def test_what_is_missing_is_refused_in_the_rows_that_have_it(missing):
             find(Ask(), y)
 
 
-def test_categories_in_memory_are_the_classes(source):
-    y = pd.Categorical(np.arange(200) % 2, categories=[1, 0, 2])
-    model = Incremental(SGDClassifier(random_state=0)).fit(source.X, y)
-    assert model.classes_.tolist() == [0, 1, 2]
-    expected = Incremental(SGDClassifier(random_state=0), classes=[0, 1, 2])
-    assert np.array_equal(model.coef_, expected.fit(source.X, np.arange(200) % 2).coef_)
+@pytest.mark.parametrize("balanced", [None, "balanced"])
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_classes_are_the_categories_that_occur(in_memory, balanced, source):
+    y = pd.Categorical(["b", "a"] * 100, categories=["b", "never", "a"])
+    y = y if in_memory else indexable(dd.from_pandas(pd.Series(y), npartitions=10))
+    sgd = SGDClassifier(class_weight=balanced, random_state=0)
+    model = Incremental(sgd).fit(source.X, y)
+    assert model.classes_.tolist() == ["a", "b"]
+    expected = Incremental(sgd).fit(source.X, np.array(["b", "a"] * 100))
+    assert same_state(model.estimator_, expected.estimator_)
+    more = Incremental(SGDClassifier(), classes=["a", "b", "never"]).fit(source.X, y)
+    assert more.classes_.tolist() == ["a", "b", "never"]
+
+
+@pytest.mark.parametrize("make", [pd.Series, pd.Categorical], ids=["series", "categorical"])
+def test_categories_are_counted_where_they_occur(make):
+    dtype = pd.CategoricalDtype(["z", "b", "a"])
+    y = make(["b", "a", "b"], dtype=dtype)
+    assert find(Ask(), y).labels.tolist() == ["a", "b"]
+    assert find(Ask(counts=True), y).counts == {"a": 1, "b": 2}
+    assert find(Ask(counts=True), y[:0]).counts == {}
+    with pytest.raises(ValueError, match="Input y contains NaN, in row 1. Drop"):
+        find(Ask(), make(["b", None], dtype=dtype))
+    with pytest.raises(ValueError, match="y must have labels of one kind"):
+        find(Ask(), make([1, "a"], dtype=pd.CategoricalDtype([1, "a"])))
+
+
+def test_looking_for_categories_reads_y_once():
+    reads = []
+
+    def load(part):
+        reads.append(1)
+        return part
+
+    frame = pd.DataFrame({"a": np.arange(40.0), "y": pd.Categorical(["u", "v"] * 20)})
+    y = dd.from_pandas(frame, npartitions=4).y.map_partitions(load, meta=frame.y.iloc[:0])
+    X = dd.from_pandas(frame[["a"]], npartitions=4)
+    Incremental(SGDClassifier()).fit(X, y)
+    assert len(reads) == 8
+    Incremental(SGDClassifier(), classes=["u", "v"]).fit(X, y)
+    assert len(reads) == 12
 
 
 def test_several_outputs_cannot_be_balanced(source):
@@ -495,7 +569,7 @@ def test_labels_of_a_shuffled_block_are_in_the_rows_of_the_data():
 
 
 def test_at_most_ten_labels_are_named_each_once():
-    with pytest.raises(ValueError, match=r"Got \[1, 10, 11, 2, 3, 4, 5, 6, 7, 8\] in rows 0, 1, 2"):
+    with pytest.raises(ValueError, match=r"2, 3, 4, 5, 6, 7, 8, ... \(11 in all\)\] in rows 0, 1"):
         check_labels(np.tile(np.arange(1, 12), 2), [0])
     with pytest.raises(ValueError, match=r"Got \[nan\] in rows 1, 2. Add"):
         check_labels(np.array([0, np.nan, np.nan]), [0, 1])

@@ -22,6 +22,9 @@ from incremental import BlockError, Incremental
 from incremental.datasets import make_classification
 from tests.conftest import Source, in_blocks, same_state
 
+#: Many of these look at one pass only.
+pytestmark = pytest.mark.filterwarnings("ignore:early_stopping=True has nothing to stop")
+
 
 class Scripted(ClassifierMixin, BaseEstimator):
     """Predicts ones; scores what its script says for the passes that it has made."""
