@@ -127,8 +127,15 @@ def _name(estimator: Any) -> str:
     return f"{type(estimator).__name__}(...)"
 
 
-def warn_of_ignored(estimator: Any, max_iter: int, early_stopping: bool) -> None:
+def warn_of_ignored(estimator: Any, stops_after_one_pass: bool) -> None:
     """Warn of settings that change nothing, and say which ones would.
+
+    Parameters
+    ----------
+    estimator : estimator
+        May have a ``max_iter`` of its own.
+    stops_after_one_pass : bool
+        Whether there is `early_stopping` of one pass only.
 
     Warns
     -----
@@ -140,7 +147,7 @@ def warn_of_ignored(estimator: Any, max_iter: int, early_stopping: bool) -> None
         "block. Set max_iter of Incremental, which counts passes over the data."
         for name, value, owner in _own_max_iter(estimator)
     ]
-    if early_stopping and max_iter == 1:
+    if stops_after_one_pass:
         advice.append(
             "early_stopping=True has nothing to stop with max_iter=1, but holds out blocks. Set "
             "max_iter to the passes that there may be, or early_stopping=False."

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import dask.array as da
 import numpy as np
-from sklearn import get_config
-from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
+from incremental._compat import validations
 from incremental._data.blocks import is_frame, n_rows
 from incremental._data.rows import Rows
 from incremental._estimator.columns import check_columns, check_dtypes, check_text, is_table_only
@@ -124,26 +123,9 @@ def check_parameters(estimator: Any) -> None:
                 "transformer_list of a FeatureUnion must have at least one transformer. Got "
                 f"{shorten(part.transformer_list)} instead."
             )
-        for validate in _validations(part):
+        has_steps = isinstance(part, (Pipeline, FeatureUnion, ColumnTransformer))
+        for validate in validations(part, has_steps=has_steps):
             validate()
-
-
-def _validations(estimator: Any) -> Iterator[Callable[[], None]]:
-    """Yield what an estimator checks in ``fit`` before it looks at the data."""
-    # Private: ``fit`` is the only public way to ask, and needs data.  What is missing in another
-    # version is found in the first block; to be replaced by a public validation as soon as there
-    # is one.
-    if isinstance(estimator, (Pipeline, FeatureUnion, ColumnTransformer)):
-        inside = [estimator]
-        for name in ("steps", "transformers", "transformer_weights"):
-            if hasattr(estimator, f"_validate_{name}"):
-                yield getattr(estimator, f"_validate_{name}")
-    else:
-        inside = [estimator, *getattr(estimator, "get_params", dict)().values()]
-    if not get_config()["skip_parameter_validation"]:
-        for one in inside:
-            if isinstance(one, BaseEstimator) and hasattr(one, "_parameter_constraints"):
-                yield one._validate_params
 
 
 def check_data(model: Any, X: Any, params: Iterable[str], *, is_fitted: bool) -> None:

@@ -1,8 +1,6 @@
 """The meta-estimator learns what the hand-written loop learns."""
 
 import pickle
-import subprocess
-import sys
 
 import cloudpickle
 import dask
@@ -100,12 +98,6 @@ def test_empty_blocks_are_skipped():
     model = Incremental(sgd()).fit(X, y)
     blocks = [b for b in in_blocks(X, da.from_array(y)) if len(b[0])]
     assert same_state(model.estimator_, loop(sgd(), blocks, classes=[0, 1]))
-
-
-def test_only_empty_blocks_are_refused():
-    X = da.from_array(np.ones((4, 2)), chunks=2)
-    with pytest.raises(ValueError, match="every block of X is empty"):
-        Incremental(StandardScaler()).fit(X[X[:, 0] > 1])
 
 
 class Recorder(StandardScaler):
@@ -288,43 +280,6 @@ def test_random_state_reaches_the_estimator(source):
     a, b = (Incremental(SGDClassifier(), random_state=1).fit(source.X, source.y) for _ in range(2))
     assert same_state(a.estimator_, b.estimator_)
     assert Incremental(sgd(), random_state=1).fit(source.X, source.y).estimator_.random_state == 0
-
-
-# Importing
-
-
-OPTIONAL = "pandas", "distributed", "rich", "matplotlib"
-
-
-def run_python(code):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-
-
-def test_importing_brings_in_nothing_optional_that_scikit_learn_does_not():
-    # scikit-learn imports pandas and rich itself where they are installed.
-    code = (
-        "import sys, dask.array, sklearn.callback, sklearn.decomposition; before = set(sys.modules)"
-        f"; import incremental; print(set({OPTIONAL}) & (set(sys.modules) - before))"
-    )
-    assert run_python(code).stdout.strip() == "set()"
-
-
-def test_imports_and_fits_where_nothing_optional_is_installed():
-    code = f"""
-import sys
-class NotInstalled:
-    def find_spec(self, name, *args):
-        if name.split(".")[0] in {OPTIONAL}:
-            raise ImportError(name)
-sys.meta_path.insert(0, NotInstalled())
-import numpy as np, dask.array as da
-from sklearn.linear_model import SGDClassifier
-from incremental import Incremental
-X = da.ones((10, 2), chunks=5)
-print(Incremental(SGDClassifier()).fit(X, np.arange(10) % 2).predict(X).compute().shape)
-"""
-    done = run_python(code)
-    assert done.stdout.strip() == "(10,)", done.stderr
 
 
 # Other kinds of estimators
