@@ -17,6 +17,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score, check_scoring, mean_squared_error
 from sklearn.pipeline import Pipeline
+from sklearn.utils import check_array
 
 from incremental._compat import num_samples
 from incremental._data.values import concatenate, n_rows
@@ -215,11 +216,12 @@ def _ask(question: Question, number: int, *values: Any) -> Any:
 
 
 def _hits(model: Any, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, float]:
-    weight = _some(sample_weight)
+    weight = _as_weights(sample_weight)
+    if weight is not None and not weight.any():  # only all of them together must not be 0
+        accuracy_score(y, model.predict(X))  # refuses what it refuses elsewhere
+        return 0.0, 0.0
     hits = accuracy_score(y, model.predict(X), normalize=False, sample_weight=weight)
-    if weight is not None:
-        return hits, np.sum(weight)
-    return (hits, n_rows({"X": X})) if sample_weight is None else (0.0, 0.0)
+    return float(hits), float(n_rows({"X": X}) if weight is None else weight.sum())
 
 
 def _accuracy(parts: list[tuple[float, float]]) -> float:
@@ -229,11 +231,13 @@ def _accuracy(parts: list[tuple[float, float]]) -> float:
 
 
 def _moments(model: Any, X: Any, y: Any, sample_weight: Any = None) -> tuple[Any, ...]:
-    predicted = model.predict(X)
-    mean_squared_error(y, predicted, sample_weight=_some(sample_weight))  # refuses what R^2 refuses
-    y, predicted = (np.asarray(v, dtype=float) for v in (y, predicted))
+    y = check_array(y, dtype=np.float64, ensure_2d=False)
+    predicted = check_array(model.predict(X), dtype=np.float64, ensure_2d=False)
+    weight = _as_weights(sample_weight)
+    # Refuses what R^2 refuses.
+    mean_squared_error(y, predicted, sample_weight=weight if np.any(weight) else None)
     y, predicted = y.reshape(len(y), -1), predicted.reshape(len(y), -1)
-    weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    weight = np.ones(len(y)) if weight is None else weight.ravel()
     total = weight.sum()
     shift = y[0]  # so that the mean of a constant is that constant
     mean = shift + weight @ (y - shift) / total if total else shift
@@ -269,9 +273,11 @@ def _r2(parts: list[tuple[Any, ...]]) -> float:
     return float(np.mean(scores))
 
 
-def _some(weight: Any) -> Any:
-    """Return weights if there are any but 0: only all of them together must not be 0."""
-    return weight if weight is None or np.any(weight) else None
+def _as_weights(weight: Any) -> Any:
+    """Return weights whose sums do not overflow, as those of masks, counts and halves do."""
+    if weight is None:
+        return None
+    return check_array(weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight")
 
 
 def _check_total(weight: float) -> None:
@@ -284,7 +290,7 @@ def _own_score(model: Any, X: Any, **values: Any) -> float:
 
 
 def _sum(parts: list[float]) -> float:
-    return float(np.sum(parts))
+    return float(np.sum(parts, dtype=np.float64))
 
 
 #: What a block is asked for, and what puts the answers together, for each score that is a sum over
