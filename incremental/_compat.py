@@ -19,7 +19,13 @@ from sklearn.utils import _safe_indexing as safe_indexing
 # extensions use it.  To be replaced by a public name as soon as there is one.
 from sklearn.utils.validation import _num_samples as num_samples
 
-__all__ = ["as_task_specification", "num_samples", "safe_indexing"]
+__all__ = [
+    "as_task_specification",
+    "num_samples",
+    "response_methods",
+    "safe_indexing",
+    "scorers_in",
+]
 
 
 def as_task_specification(graph: Mapping[Key, Any]) -> dict[Key, GraphNode]:
@@ -30,3 +36,22 @@ def as_task_specification(graph: Mapping[Key, Any]) -> dict[Key, GraphNode]:
     from dask._task_spec import convert_legacy_graph
 
     return convert_legacy_graph(dict(graph))
+
+
+def scorers_in(scorer: Any) -> list[Any]:
+    """Return the scorers that a scorer asks, one if it is not one for several.
+
+    scikit-learn 1.6 to 1.9: to be replaced by a public way to ask what check_scoring returns for
+    several names.
+    """
+    return list(getattr(scorer, "_scorers", {"score": scorer}).values())
+
+
+def response_methods(scorer: Any) -> tuple[str, ...] | None:
+    """Return the methods of which a scorer calls the first that a model has; None if unknown.
+
+    scikit-learn 1.6 to 1.9: to be replaced by a public way to ask a scorer.  What is none of
+    make_scorer does not say it.
+    """
+    names = getattr(scorer, "_response_method", None)
+    return (names,) if isinstance(names, str) else names and tuple(names)

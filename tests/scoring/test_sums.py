@@ -83,8 +83,17 @@ class Positive(ClassifierMixin, BaseEstimator):
 
 @pytest.mark.parametrize(
     ("kind", "weight"),
-    [("f2", 0.5), ("f2", 3.0), ("i2", 300), ("u2", 60_000), ("i4", 2**30), ("u4", 2**31)]
-    + [("i8", 2**62), ("u8", 2**63), ("f4", 1e38)],
+    [
+        ("f2", 0.5),
+        ("f2", 3.0),
+        ("i2", 300),
+        ("u2", 60_000),
+        ("i4", 2**30),
+        ("u4", 2**31),
+        ("i8", 2**62),
+        ("u8", 2**63),
+        ("f4", 1e38),
+    ],
 )
 def test_large_weights_of_a_small_dtype_do_not_overflow(kind, weight):
     X, y = np.ones((30_000, 1)), np.ones(30_000, int)

@@ -91,6 +91,26 @@ def test_scores_that_are_all_nan_leave_the_last_model():
     assert np.isnan(model.best_validation_score_)
 
 
+@pytest.mark.parametrize(
+    ("script", "tol", "n_passes", "best"),
+    [
+        ([-np.inf] * 9, 1e-4, 3, 1),
+        ([np.inf] * 9, 1e-4, 4, 1),
+        ([np.nan, -np.inf, np.nan, 1], 0, 3, 2),
+        ([-np.inf, -np.inf, 1, 1, 1, 1, 2], 0, 6, 3),
+        ([np.nan, np.inf, np.inf, np.nan, 1, 2], 0, 5, 2),
+        ([3] * 9, 0, 4, 1),
+        ([3, 3, 3, 4, 4, 4, 4, 5], 0, 7, 4),
+        ([1, 2, 3, 4, 5, 5, 5, 5], 1, 4, 4),  # exactly tol above the best one is no rise
+    ],
+)
+def test_equal_and_infinite_scores_are_no_rise(script, tol, n_passes, best):
+    model = stopped_after(script, n_iter_no_change=3, tol=tol)
+    assert model.n_iter_ == n_passes
+    assert model.best_validation_score_ == script[best - 1]
+    assert len(model.estimator_.seen_) == best * 9
+
+
 def test_without_early_stopping_all_passes_are_made_and_nothing_is_held_out():
     X, y = numbered()
     model = Incremental(Scripted(), max_iter=3, tol=10, n_iter_no_change=1).fit(X, y)
