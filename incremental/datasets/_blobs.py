@@ -1,4 +1,4 @@
-"""Lazy blobs."""
+"""Gaussian blobs."""
 
 from __future__ import annotations
 

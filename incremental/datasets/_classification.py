@@ -1,8 +1,9 @@
-"""Lazy classes."""
+"""Classes that are clusters about the vertices of a hypercube."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any, NamedTuple
 
 import dask.array as da
 import numpy as np
@@ -109,51 +110,86 @@ def make_classification(
     >>> y[:5].compute()
     array([1, 0, 0, 1, 1])
     """
-    n_features = count("n_features", n_features)
-    n_informative = count("n_informative", n_informative)
-    n_redundant = count("n_redundant", n_redundant, 0)
-    n_repeated = count("n_repeated", n_repeated, 0)
-    n_classes = count("n_classes", n_classes)
-    n_clusters = n_classes * count("n_clusters_per_class", n_clusters_per_class)
-    n_useful = n_informative + n_redundant
-    if n_useful + n_repeated > n_features:
-        raise ValueError(
-            "n_informative + n_redundant + n_repeated must be at most n_features. Got "
-            f"{n_informative} + {n_redundant} + {n_repeated} > {n_features} instead."
-        )
-    if n_clusters > 2**n_informative:
-        raise ValueError(
-            "n_classes * n_clusters_per_class must be at most 2**n_informative. Got "
-            f"{n_classes} * {n_clusters_per_class} > 2**{n_informative} instead."
-        )
-    separation = floats("class_sep", class_sep, "a number of at least 0", (), low=0)
-    per_column = f"a number, {n_features} numbers or None"
-    entropy = entropy_of(random_state)
-    rng = default_rng(SeedSequence(entropy))
-
-    centroids = separation * (2.0 * _vertices(rng, n_clusters, n_informative) - 1.0)
-    if not hypercube:
-        centroids *= rng.random((n_clusters, 1)) * rng.random((1, n_informative))
-    drawn_shift = separation * rng.uniform(-1, 1, n_features)
-    drawn_scale = rng.uniform(1, 101, n_features)
+    n = _Numbers.checked(
+        n_features, n_informative, n_redundant, n_repeated, n_classes, n_clusters_per_class
+    )
+    half_side = floats("class_sep", class_sep, "a number of at least 0", (), low=0)
+    shares = np.resize(_shares(weights, n.classes), n.clusters) * n.classes / n.clusters
     draw = partial(
         _draw,
-        centroids=centroids,
-        mixing=rng.uniform(-1, 1, (n_clusters, n_informative, n_informative)),
-        combinations=rng.uniform(-1, 1, (n_informative, n_redundant)),
-        repeated=rng.integers(n_useful, size=n_repeated),
-        probabilities=np.resize(_shares(weights, n_classes), n_clusters) * n_classes / n_clusters,
-        n_classes=n_classes,
+        probabilities=shares,
+        n_classes=n.classes,
         flip_y=float(floats("flip_y", flip_y, "a number from 0 to 1", (), low=0, high=1)),
-        shift=floats(
-            "shift", drawn_shift if shift is None else shift, per_column, (), (n_features,)
-        ),
-        scale=floats(
-            "scale", drawn_scale if scale is None else scale, per_column, (), (n_features,)
-        ),
-        columns=rng.permutation(n_features) if shuffle else np.arange(n_features),
     )
-    return lazy("make_classification", draw, entropy, n_samples, n_features, chunks, y_dtype=int)
+    entropy = entropy_of(random_state)
+    rng = default_rng(SeedSequence(entropy))
+    draw = partial(draw, **_truth(rng, n, half_side, hypercube, shift, scale, shuffle))
+    return lazy("make_classification", draw, entropy, n_samples, n.features, chunks, y_dtype=int)
+
+
+class _Numbers(NamedTuple):
+    """How many there are of each."""
+
+    features: int
+    informative: int
+    redundant: int
+    repeated: int
+    classes: int
+    clusters: int
+
+    @classmethod
+    def checked(
+        cls, features: Any, informative: Any, redundant: Any, repeated: Any, classes: Any, each: Any
+    ) -> _Numbers:
+        """Refuse numbers that do not fit; `each` is that of the clusters of a class."""
+        n = cls(
+            count("n_features", features),
+            count("n_informative", informative),
+            count("n_redundant", redundant, 0),
+            count("n_repeated", repeated, 0),
+            count("n_classes", classes),
+            count("n_classes", classes) * count("n_clusters_per_class", each),
+        )
+        if n.informative + n.redundant + n.repeated > n.features:
+            raise ValueError(
+                "n_informative + n_redundant + n_repeated must be at most n_features. Got "
+                f"{n.informative} + {n.redundant} + {n.repeated} > {n.features} instead."
+            )
+        if n.clusters > 2**n.informative:
+            raise ValueError(
+                "n_classes * n_clusters_per_class must be at most 2**n_informative. Got "
+                f"{classes} * {each} > 2**{n.informative} instead."
+            )
+        return n
+
+
+def _truth(
+    rng: Generator,
+    n: _Numbers,
+    half_side: Any,
+    hypercube: bool,
+    shift: ArrayLike | None,
+    scale: ArrayLike | None,
+    shuffle: bool,
+) -> dict[str, Any]:
+    """Draw what all blocks share."""
+    centroids = half_side * (2.0 * _vertices(rng, n.clusters, n.informative) - 1.0)
+    if not hypercube:
+        centroids *= rng.random((n.clusters, 1)) * rng.random((1, n.informative))
+    return {
+        "centroids": centroids,
+        "shift": _per_column("shift", shift, half_side * rng.uniform(-1, 1, n.features)),
+        "scale": _per_column("scale", scale, rng.uniform(1, 101, n.features)),
+        "mixing": rng.uniform(-1, 1, (n.clusters, n.informative, n.informative)),
+        "combinations": rng.uniform(-1, 1, (n.informative, n.redundant)),
+        "repeated": rng.integers(n.informative + n.redundant, size=n.repeated),
+        "columns": rng.permutation(n.features) if shuffle else np.arange(n.features),
+    }
+
+
+def _per_column(name: str, value: ArrayLike | None, drawn: np.ndarray) -> np.ndarray:
+    wanted = f"a number, {len(drawn)} numbers or None"
+    return floats(name, drawn if value is None else value, wanted, (), drawn.shape)
 
 
 def _draw(

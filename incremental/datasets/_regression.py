@@ -1,4 +1,4 @@
-"""Lazy regression."""
+"""Targets that are linear in some of the columns."""
 
 from __future__ import annotations
 
