@@ -21,6 +21,7 @@ from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
     "as_task_specification",
+    "metric_of",
     "num_samples",
     "response_methods",
     "safe_indexing",
@@ -55,3 +56,12 @@ def response_methods(scorer: Any) -> tuple[str, ...] | None:
     """
     names = getattr(scorer, "_response_method", None)
     return (names,) if isinstance(names, str) else names and tuple(names)
+
+
+def metric_of(scorer: Any) -> Any:
+    """Return the metric that a scorer of make_scorer asks; any other scorer itself.
+
+    scikit-learn 1.6 to 1.9: only the metric says whether there may be weights; to be replaced by
+    the metadata that scorers request once routing is all that there is.
+    """
+    return getattr(scorer, "_score_func", scorer)

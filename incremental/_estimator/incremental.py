@@ -19,6 +19,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from incremental._compat import metric_of
 from incremental._data import blocks as _blocks
 from incremental._engines.open import open_engine
 from incremental._estimator import checks as _checks
@@ -970,8 +971,7 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         model = self._fitted("score")
         scorer = None if self.scoring is None else find_scorer(self, self.scoring)
         params = self._routed("score", params)
-        if scorer is None:
-            _checks.check_keywords(model.score, params)
+        _checks.check_keywords(model.score if scorer is None else metric_of(scorer), params)
         _checks.check_columns(model, X)
         _scoring.check(model, scorer, y is not None, in_blocks=False)
         rows = {k: v for k, v in params.items() if _blocks.is_per_row(v, X)}

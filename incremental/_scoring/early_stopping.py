@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from incremental._compat import metric_of
 from incremental._data.blocks import Blocks, make_blocks
 from incremental._engines.base import Engine
 from incremental._learning.labels import accepts
 from incremental._planning.plan import Plan
-from incremental._scoring import score as _scoring
+from incremental._scoring.score import NoRows, check, score
 from incremental._scoring.scorers import find_scorer
 from incremental._scoring.wrapper import handed_on
 from incremental.exceptions import BlockError
@@ -55,7 +56,7 @@ def check_scorer(wrapper: Any, has_y: bool) -> Any:
         )
     scorer = None if scoring is None else find_scorer(wrapper, scoring)
     # Not the wrapper: what it has learned before may be another model.
-    _scoring.check(estimator, scorer, has_y)
+    check(estimator, scorer, has_y)
     return scorer
 
 
@@ -152,6 +153,7 @@ class Validation:
         self._tol = tol
         self._n_iter_no_change = n_iter_no_change
         self._name = name
+        #: How many passes there were since the last rise.
         self._n_without_rise = 0
         self.scores: list[float] = []
         self.n_samples: list[int] = []
@@ -173,17 +175,17 @@ class Validation:
     def _score(self, model: Any) -> float:
         planned = self._planned
         models, scorer = handed_on(model, self._scorer)
-        asked = models[-1].score if scorer is None else scorer
+        asked = models[-1].score if scorer is None else metric_of(scorer)
         if "sample_weight" in planned.blocks.names and not accepts(asked, "sample_weight"):
             names = [name for name in planned.blocks.names if name != "sample_weight"]
             planned = Plan(planned.blocks.only(*names))
         try:
-            return _scoring.score(model, scorer, planned, self._engine, self._prefetch, {})
+            return score(model, scorer, planned, self._engine, self._prefetch, {})
         except BlockError as error:
             # Its number is not that of a block to go on with.
             where = f"After pass {len(self.scores) + 1}, in {self._name}"
             raise BlockError(f"{where}: {error}", error.block) from error.__cause__
-        except _scoring.NoRows:
+        except NoRows:
             numbers = list(planned.blocks.numbers)
             raise ValueError(
                 f"One block at least must have rows in {self._name}. Got only empty ones instead, "

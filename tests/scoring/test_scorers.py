@@ -67,9 +67,14 @@ def test_a_metric_is_refused_with_what_makes_a_scorer_of_it(metric, early_stoppi
 def test_a_name_that_there_is_not_is_refused_with_the_nearest_ones(scoring, meant, source):
     name = {list: "acuracy", dict: "acuracy"}.get(type(scoring), scoring)
     message = f"scoring must be the name .* Got {name!r} instead; {meant}"
-    with pytest.raises(ValueError, match=message) as caught:
-        Incremental(SGDClassifier(), scoring=scoring).fit(source.X, source.y)
-    assert not source.reads and len(str(caught.value)) < 300
+    model = Incremental(SGDClassifier(), scoring=scoring)
+    stopping = Incremental(SGDClassifier(), scoring=scoring, early_stopping=True)
+    several = [stopping.fit] if isinstance(scoring, str) else []
+    for method in (model.fit, model.partial_fit, *several):
+        with pytest.raises(ValueError, match=message) as caught:
+            method(source.X, source.y)
+        assert len(str(caught.value)) < 300
+    assert not source.reads
 
 
 UNMET = [
@@ -134,6 +139,20 @@ def test_a_forgotten_y_is_refused_before_anything_is_read(estimator, scoring, so
         with pytest.raises(ValueError, match=r"requires y|without y_val"):
             model.fit(source.X, source.y, X_val=source.X)
     assert not source.reads
+
+
+def test_weights_that_a_metric_does_not_take_are_refused_before_anything_is_read(source):
+    model = Incremental(SGDRegressor()).fit(source.X, source.X[:, 0])
+    source.reads.clear()
+    for scoring in ("neg_max_error", lambda model, X, y: 1.0):
+        model.set_params(scoring=scoring)
+        with pytest.raises(TypeError, match="no parameter 'sample_weight'"):
+            model.score(source.X, source.X[:, 0], sample_weight=np.ones(200))
+    assert not source.reads
+    model.set_params(scoring=["neg_max_error", "r2"])
+    scores = model.score(source.X, source.X[:, 0], sample_weight=np.arange(200))
+    X, w = source.X.compute(), np.arange(200)
+    assert scores["r2"] == get_scorer("r2")(model.estimator_, X, X[:, 0], sample_weight=w)
 
 
 def test_a_callable_that_needs_no_y_is_given_none(source):

@@ -1,15 +1,134 @@
 """Scores that are put together from sums are those of data in memory, whatever is summed."""
 
+import dask
 import dask.array as da
 import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.cluster import MiniBatchKMeans
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.metrics import (
+    check_scoring,
+    f1_score,
+    get_scorer,
+)
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from incremental import Incremental
+from incremental import BlockError, Incremental
+
+
+def test_the_default_score_takes_weights(source):
+    w = np.linspace(0, 1, 200)
+    model = Incremental(GaussianNB()).fit(source.X, source.y)
+    X, y = dask.compute(source.X, source.y)
+    source.reads.clear()
+    score = model.score(source.X, source.y, sample_weight=w)
+    assert source.reads == dict.fromkeys(range(10), 1)
+    # Put together from sums of the blocks, so that only the rounding differs.
+    assert score == pytest.approx(model.estimator_.score(X, y, sample_weight=w), rel=1e-12)
+
+
+def test_the_default_score_of_a_regressor_is_put_together_from_sums(source):
+    y = da.stack([source.X[:, 0] * 2, source.X[:, 1] + 1e6, source.X[:, 2] * 0 + 3], axis=1)
+    model = Incremental(MLPRegressor(random_state=0)).fit(source.X, y)
+    X, y = dask.compute(source.X, y)
+    for w in (None, np.linspace(0, 1, 200), np.repeat([0, 1], 100)):
+        source.reads.clear()
+        score = model.score(source.X, y, sample_weight=w)
+        assert source.reads == dict.fromkeys(range(10), 1)
+        assert score == pytest.approx(model.estimator_.score(X, y, sample_weight=w), rel=1e-9)
+
+
+def test_r2_has_the_conventions_of_scikit_learn_for_a_constant_target(source):
+    model = Incremental(SGDRegressor(random_state=0)).fit(source.X, source.X[:, 0])
+    model.estimator_.coef_[:] = 0
+    model.estimator_.intercept_[:] = 3
+    X = source.X.compute()
+    for value in (3.0, 4.0):
+        y = da.full(200, value, chunks=20)
+        assert model.score(source.X, y) == model.estimator_.score(X, y.compute())
+    with pytest.warns(UndefinedMetricWarning, match="less than two samples"):
+        assert np.isnan(model.score(source.X[:1], y[:1]))
+
+
+def test_the_score_of_k_means_is_the_sum_over_all_rows(source):
+    class Same(MiniBatchKMeans):
+        """Has the score that it inherits."""
+
+    X, w = source.X.compute(), np.linspace(0, 1, 200)
+    for kind in (MiniBatchKMeans, Same):
+        model = Incremental(kind(3, random_state=0, n_init=1)).fit(source.X)
+        for given in ({}, {"sample_weight": w}, {"sample_weight": None}):
+            score = model.score(source.X, **given)
+            assert score == pytest.approx(model.estimator_.score(X, **given), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("bad", "block", "message"),
+    [
+        (lambda y, w: (y[:, 0], w), 0, r"y_true and y_pred have different number of output \(1!=2"),
+        (lambda y, w: (y[:, [0, 0, 1]], w), 0, r"y_true and y_pred have different .* \(3!=2\)"),
+        (lambda y, w: (y + 1j, w), 0, "Complex data not supported"),
+        (lambda y, w: (np.where(y == y[70], np.nan, y), w), 3, "Input contains NaN"),
+        (lambda y, w: (np.where(y == y[70], np.inf, y), w), 3, "Input contains infinity"),
+        (lambda y, w: (y, np.where(w == w[70], np.nan, w)), 3, "Input sample_weight contains NaN"),
+    ],
+)
+def test_r2_of_what_scikit_learn_refuses_is_refused(bad, block, message, source):
+    model = Incremental(MLPRegressor(random_state=0)).fit(source.X, np.ones((200, 2)))
+    y, w = bad(np.random.default_rng(0).random((200, 2)), np.linspace(0, 1, 200))
+    with pytest.raises(ValueError, match=message):
+        model.estimator_.score(source.X.compute(), y, sample_weight=w)
+    with pytest.raises(BlockError, match=f"could not be scored: ValueError: {message}") as caught:
+        model.score(source.X, y, sample_weight=w)
+    assert caught.value.block == block
+
+
+def test_predictions_that_are_no_numbers_are_refused(source):
+    model = Incremental(SGDRegressor(random_state=0)).fit(source.X, source.X[:, 0])
+    model.estimator_.coef_[:] = np.nan
+    with pytest.raises(BlockError, match="Block 0 could not be scored: ValueError: Input contains"):
+        model.score(source.X, source.X[:, 0])
+
+
+@pytest.mark.parametrize("estimator", [GaussianNB(), SGDRegressor(random_state=0)], ids=str)
+def test_weights_may_all_be_zero_in_some_blocks_but_not_in_all(estimator, source):
+    model = Incremental(estimator).fit(source.X, source.y)
+    X, y = dask.compute(source.X, source.y)
+    for some in (slice(45), slice(155, 200), slice(60, 100)):
+        w = np.ones(200)
+        w[some] = 0
+        expected = model.estimator_.score(X, y, sample_weight=w)
+        score = model.score(source.X, source.y, sample_weight=w)
+        assert score == pytest.approx(expected, rel=1e-12)
+    for scored in (model.estimator_.score, model.score):
+        given = (X, y) if scored != model.score else (source.X, source.y)
+        with pytest.raises(ValueError, match="must contain at least one non-zero number"):
+            scored(*given, sample_weight=np.zeros(200))
+
+
+def test_sparse_labels_are_scored(source):
+    y = scipy.sparse.csr_matrix(source.X.compute() > 0.5).astype(int)
+    model = Incremental(MLPClassifier((5,), random_state=0)).fit(source.X, y)
+    X = source.X.compute()
+    assert model.score(source.X, y) == model.estimator_.score(X, y)
+    w = np.linspace(0, 1, 200)
+    expected = model.estimator_.score(X, y, sample_weight=w)
+    assert model.score(source.X, y, sample_weight=w) == pytest.approx(expected, rel=1e-12)
+    for scoring in ("f1_micro", lambda model, X, y: f1_score(y, model.predict(X), average="micro")):
+        expected = get_scorer("f1_micro")(model.estimator_, X, y)
+        assert model.set_params(scoring=scoring).score(source.X, y) == expected
+    for scoring in (None, "f1_micro"):
+        stopped = Incremental(MLPClassifier((5,), random_state=0), early_stopping=True)
+        stopped.set_params(scoring=scoring).fit(source.X, y, X_val=source.X, y_val=y)
+        expected = check_scoring(stopped.estimator_, scoring)(stopped.estimator_, X, y)
+        assert stopped.best_validation_score_ == expected
+
 
 SMALL = ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8"]
 NULLABLE = ["boolean", "Int8", "UInt8", "Int16", "UInt32", "Float32"]
