@@ -27,11 +27,11 @@ from sklearn.preprocessing import (
 )
 from sklearn.utils import get_tags
 
-from incremental._compat import safe_indexing
+from incremental._compat import num_samples, safe_indexing
 from incremental._data.blocks import UNKNOWN_CATEGORIES, Blocks, layout_of
 from incremental._data.values import Block, n_rows, rows
 from incremental._engines.base import Engine
-from incremental._learning.block_checks import check_block
+from incremental._learning.block_checks import check_block, check_rows
 from incremental._learning.labels import needs_classes
 from incremental._learning.learner import Learner, last_step
 from incremental._pipelines.transformers import (
@@ -123,14 +123,16 @@ def _go_through(through: _Through, number: int, X: Any, *others: Any) -> Any:
 def _follow(number: int, route: Route, known: dict[Route, Any]) -> Any:
     if route not in known:
         X = _follow(number, route[:-1], known)
+        step = route[-1]
         try:
-            known[route] = route[-1](X)
+            found = step(X)
         except Exception as error:
             raise BlockError(
-                f"Block {number} could not be transformed by the step {route[-1].path}: "
+                f"Block {number} could not be transformed by the step {step.path}: "
                 f"{describe(error)}",
                 number,
             ) from error
+        known[route] = check_rows(num_samples(X), found, f"The step {step.path}", number)
     return known[route]
 
 
@@ -163,6 +165,21 @@ def through(planned: Plan, model: Any, names: Iterable[str]) -> Plan:
         ]
         path, model = _join(path, name), last
     return _map(planned, names, [tuple(route)], False) if is_tree(given) else planned
+
+
+def name_row_changer(model: Any, method: str, X: Any) -> str:
+    """Name what returns another number of rows than X has: a step, or the method of a model."""
+    path = ""
+    while isinstance(model, Pipeline):
+        for name, step in model.steps[:-1]:
+            if _passes_through(step):
+                continue
+            before, X = X, step.transform(X)
+            if num_samples(X) != num_samples(before):
+                return f"The step {_join(path, name)}"
+        name, model = model.steps[-1]
+        path = _join(path, name)
+    return f"{method} of {type(model).__name__}"
 
 
 # Steps
@@ -370,7 +387,9 @@ class _Chain(_Steps):
                 return
             if X is not None and node is not list(self.nodes.values())[-1]:
                 with node._naming(number):
-                    X = node.estimator.transform(X)
+                    X = check_rows(
+                        num_samples(X), node.estimator.transform(X), f"The step {node.path}", number
+                    )
             self.estimator.steps[i] = (self.estimator.steps[i][0], node.estimator)
         self.complete = True
 
