@@ -339,11 +339,16 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         if _pipeline.is_tree(estimator):
             _pipeline.check(estimator, X)
             self._check_last_step()
-        elif not hasattr(estimator, "partial_fit"):
+        elif not _transformers.learns_blocks(estimator):
             if not hasattr(estimator, "fit") and not hasattr(estimator, "get_params"):
                 raise TypeError(
                     "estimator must be a scikit-learn estimator with partial_fit. Got "
                     f"{estimator!r} ({type(estimator).__name__}) instead."
+                )
+            if _transformers.is_sampler(estimator) or hasattr(estimator, "partial_fit"):
+                raise TypeError(
+                    f"estimator must be one that can be trained block by block, but {estimator!r} "
+                    f"{_transformers.refusal(estimator)}"
                 )
             raise TypeError(
                 "estimator must have a method partial_fit, which learns from one block at a time. "

@@ -56,7 +56,7 @@ def check_rows(n_before: int, after: Any, what: str, number: int | None = None) 
     --------
     >>> check_rows(2, np.ones(1), "transform of Mine")
     Traceback (most recent call last):
-    ValueError: transform of Mine must return a row for each row that it is given. Got 1 row for 2...
+    ValueError: transform of Mine must return a row for each row that it is given. Got 1 row...
     """
     try:
         n_after = num_samples(after)
@@ -67,8 +67,8 @@ def check_rows(n_before: int, after: Any, what: str, number: int | None = None) 
     where = "" if number is None else f" of block {number}"
     message = (
         f"{what} must return a row for each row that it is given. Got {n_after} "
-        f"row{'' if n_after == 1 else 's'} for {n_before}{where}. Change the number of rows before, "
-        "in X and y alike (dropna, or a boolean mask)."
+        f"row{'' if n_after == 1 else 's'} for {n_before}{where}. Change the number of rows "
+        "before, in X and y alike (dropna, or a boolean mask)."
     )
     raise ValueError(message) if number is None else BlockError(message, number)
 

@@ -35,14 +35,10 @@ from incremental._learning.block_checks import check_block, check_rows
 from incremental._learning.labels import needs_classes
 from incremental._learning.learner import Learner, last_step
 from incremental._pipelines.transformers import (
-    CONDITIONS,
-    LINEAR,
-    OTHERWISE,
-    REFUSED,
     counts_nothing,
     is_stateless,
-    kind_of,
     learns,
+    refusal,
 )
 from incremental._planning.plan import Plan
 from incremental.exceptions import BlockError, describe
@@ -260,33 +256,15 @@ class _Leaf(_Node):
     """One step."""
 
     def check(self, X: Any) -> None:
-        estimator, name = self.estimator, type(self.estimator).__name__
+        estimator = self.estimator
         if not hasattr(estimator, "get_params"):
             raise TypeError(f"Step {self.path} must be an estimator. Got {estimator!r} instead.")
-        if is_stateless(estimator):
-            return
-        instead: str | None
-        kind = kind_of(estimator)
-        if kind is not None:
-            fits, condition = CONDITIONS[kind]
-            if fits(estimator) or self._has_categories(X):
-                return
-            why = f"is trained block by block only {condition.replace('``', '')}"
-            instead = OTHERWISE.get(kind)
-        elif learns(estimator):
-            return
-        else:
-            found = next((one for one in REFUSED if name in one.names), None)
-            why, instead, _ = found or (
-                "has no partial_fit, and needs to see rows",
-                LINEAR if hasattr(estimator, "predict") else None,
-                (),
+        why = refusal(estimator)
+        if why is not None and not self._has_categories(X):
+            raise TypeError(
+                f"Every step must be one that can be trained block by block, but {self.path} "
+                f"({estimator!r}) {why}"
             )
-        raise TypeError(
-            f"Every step must be one that can be trained block by block, but {self.path} "
-            f"({estimator!r}) {why}. {f'Use {instead}, or fit' if instead else 'Fit'} it on a "
-            "sample before and pass FrozenEstimator(fitted)."
-        )
 
     def _has_categories(self, X: Any) -> bool:
         """Say whether an encoder finds all categories in the dtypes of X."""
