@@ -1028,8 +1028,8 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
             return (routed.estimator if self.scoring is None else routed.scorer).score
         return {
             f"{path}__{name}" if path else name: value
-            for path in _pipeline.learning_steps(self.estimator)
-            for name, value in routed[_learner_name(path)].partial_fit.items()
+            for path, step in _pipeline.learning_steps(self.estimator).items()
+            for name, value in _pipeline.of_inner(step, routed[_learner_name(path)]).items()
         }
 
 

@@ -12,6 +12,7 @@ from dask.sizeof import sizeof
 from sklearn import get_config
 from sklearn.pipeline import Pipeline
 
+from incremental._compat import hands_parameters_on
 from incremental._data.values import Block, n_rows
 from incremental._learning.batches import Batches
 from incremental._learning.block_checks import check_block, not_finite
@@ -165,7 +166,8 @@ class Learner:
         data = {name: value for name, value in batch.items() if name != "y"}
         target = (batch["y"],) if "y" in batch else ()
         try:
-            estimator.partial_fit(data.pop("X"), *target, **data, **params)
+            with hands_parameters_on(estimator):
+                estimator.partial_fit(data.pop("X"), *target, **data, **params)
         except Exception as error:
             raise self._failed(estimator, batch, error) from error
 

@@ -17,6 +17,7 @@ import numpy as np
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import SelectFromModel
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -26,6 +27,7 @@ from sklearn.preprocessing import (
     OrdinalEncoder,
 )
 from sklearn.utils import get_tags
+from sklearn.utils.metadata_routing import process_routing
 
 from incremental._compat import num_samples, safe_indexing
 from incremental._data.blocks import UNKNOWN_CATEGORIES, Blocks, layout_of
@@ -784,6 +786,17 @@ def name_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
 def of_last(estimator: Any, names: Iterable[str]) -> list[str]:
     """Return those names of `name_params` that are parameters of the last step."""
     return [name for name in names if "__" not in name] if is_tree(estimator) else list(names)
+
+
+def of_inner(step: Any, routed: Any) -> dict[str, Any]:
+    """Return the parameters that are routed to a step, as its ``partial_fit`` takes them.
+
+    A SelectFromModel hands them on: they have the names that its estimator gives them.
+    """
+    params = routed.partial_fit
+    if not isinstance(step, SelectFromModel):
+        return params
+    return process_routing(step, "partial_fit", **params).estimator.partial_fit
 
 
 def own_params(names: Iterable[str], path: str) -> dict[str, str]:
