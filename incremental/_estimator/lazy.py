@@ -23,7 +23,8 @@ from incremental._data.rows import Rows
 from incremental._engines.open import open_engine
 from incremental._estimator.checks import check_columns
 from incremental._learning.block_checks import check_rows
-from incremental._pipelines.pipeline import first_rows, name_row_changer
+from incremental._pipelines.layout import check_takes, known_of
+from incremental._pipelines.pipeline import first_rows, first_step, name_row_changer
 from incremental._pipelines.transformers import keep_blocks
 
 
@@ -91,6 +92,7 @@ def probe(model: Any, method: str, X: Any, row: Any = None) -> Any:
     undo = method == "inverse_transform" and meta_of(X) is None
     if method != "inverse_transform":
         check_columns(model, X)
+        check_takes(first_step(model), known_of(X))
     for rows in [*_made_up(model, X), *([] if row is None else [row])]:
         # undo: these look like what the model has learned from.
         with contextlib.suppress(Exception), _no_warnings():

@@ -16,22 +16,8 @@ from incremental._compat import hands_parameters_on
 from incremental._data.values import Block, n_rows
 from incremental._learning.batches import Batches
 from incremental._learning.block_checks import check_block, not_finite
-from incremental._learning.labels import check_labels, name_rows
+from incremental._learning.labels import check_labels, last_step, name_rows
 from incremental.exceptions import BlockError, describe
-
-
-def last_step(model: Any) -> Any:
-    """Return what goes on learning: the last step of a pipeline, or the model itself.
-
-    Examples
-    --------
-    >>> from sklearn.pipeline import make_pipeline
-    >>> last_step(make_pipeline("passthrough", make_pipeline("passthrough", 3)))
-    3
-    """
-    while isinstance(model, Pipeline) and model.steps:  # an empty one is refused elsewhere
-        model = model.steps[-1][1]
-    return model
 
 
 def _copy_of_what_learns(model: Any) -> Any:

@@ -17,6 +17,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score, check_scoring, mean_squared_error
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 
 from incremental._compat import num_samples
 from incremental._data.values import concatenate, n_rows
@@ -137,6 +138,13 @@ def check(model: Any, scorer: Any, has_y: bool) -> None:
     by_predictions = any(hasattr(model, name) for name in names)
     if scorer is None and not by_predictions and _own(model) not in SUMS:
         raise NotImplementedError(_looks_at_X(model, scorer))
+
+
+def needs_y(model: Any) -> bool:
+    """Say whether the model's own score cannot do without y."""
+    models, _ = handed_on(model)
+    last = models[-1]
+    return not isinstance(last, str) and get_tags(last).target_tags.required  # "passthrough"
 
 
 def handed_on(model: Any, scorer: Any = None) -> tuple[list[Any], Any]:
