@@ -7,10 +7,13 @@ says why the name is needed, the versions that it was seen in, and what would re
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from dask.task_spec import GraphNode
 from dask.typing import Key
+from sklearn import config_context
+from sklearn.feature_selection import SelectFromModel
 
 # scikit-learn 1.6 to 1.9: selects columns as a ColumnTransformer does.
 from sklearn.utils import _safe_indexing as safe_indexing
@@ -21,12 +24,25 @@ from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
     "as_task_specification",
+    "hands_parameters_on",
     "metric_of",
     "num_samples",
     "response_methods",
     "safe_indexing",
     "scorers_in",
 ]
+
+
+def hands_parameters_on(estimator: Any) -> AbstractContextManager:
+    """Let ``partial_fit`` of a SelectFromModel go on learning, and be given classes.
+
+    scikit-learn 1.6 to 1.9: where metadata routing is enabled, it clones its estimator anew in
+    every ``partial_fit``, and asks who has requested the classes.  Where it is not, it hands on
+    whatever it is given, which is routed before.  To be replaced by nothing once it goes on.
+    """
+    if isinstance(estimator, SelectFromModel):
+        return config_context(enable_metadata_routing=False)
+    return nullcontext()
 
 
 def as_task_specification(graph: Mapping[Key, Any]) -> dict[Key, GraphNode]:

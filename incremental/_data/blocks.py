@@ -439,13 +439,17 @@ def meta_of(X: Any) -> Any:
 
 
 def layout_of(X: Any) -> Any:
-    """Return a frame with the columns and dtypes of X; None if it is no frame.
+    """Return rows with the columns and dtypes of X; None if it is not known to have columns.
 
     Examples
     --------
     >>> layout_of([[1, 2]]) is None
     True
+    >>> layout_of(np.ones((7, 2))).shape
+    (1, 2)
     """
     if is_lazy(X):
         X = meta_of(X)
-    return X if hasattr(X, "iloc") and X.ndim == 2 else None
+    if len(getattr(X, "shape", ())) != 2:
+        return None
+    return X if hasattr(X, "iloc") else rows_of(X, slice(0, 1))
