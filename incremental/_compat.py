@@ -25,6 +25,8 @@ from sklearn.utils.validation import _num_samples as num_samples
 __all__ = [
     "as_task_specification",
     "hands_parameters_on",
+    "is_checkpoint",
+    "is_store",
     "metric_of",
     "num_samples",
     "response_methods",
@@ -81,3 +83,24 @@ def metric_of(scorer: Any) -> Any:
     the metadata that scorers request once routing is all that there is.
     """
     return getattr(scorer, "_score_func", scorer)
+
+
+def is_store(key: Key) -> bool:
+    """Say whether a key is that of the file through which dask shuffles a frame or groups a bag.
+
+    dask 2025.5 to 2026.8: to be replaced by a mark of such tasks, as barriers of P2P shuffles have.
+    """
+    return (
+        type(key) is tuple
+        and len(key) == 1
+        and isinstance(key[0], str)
+        and key[0].startswith(("zpartd-", "partd-"))
+    )
+
+
+def is_checkpoint(key: Key) -> bool:
+    """Say whether a key is that of what `dask.graph_manipulation.bind` lets tasks wait for.
+
+    dask 2025.5 to 2026.8: to be replaced as that of `is_store`.
+    """
+    return isinstance(key, str) and key.startswith("checkpoint-")
