@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from incremental._pipelines.pipeline import learning_steps
-from incremental._pipelines.transformers import REFUSED
+from incremental._pipelines.transformers import REFUSED, is_sampler, learns_blocks, refusal
 from incremental.exceptions import shorten
 
 #: What has ``partial_fit`` and learns the same, or nearly, as what has none; see also `REFUSED`.
@@ -82,15 +82,22 @@ def check_learns(estimator: Any) -> None:
             "estimator must be an instance, not a class. Got the class "
             f"{estimator.__name__} instead; pass {estimator.__name__}()."
         )
+    reason: AttributeError | None = None
     try:
         estimator.partial_fit  # noqa: B018
-        return
     except AttributeError as error:
         reason = error
+    if learns_blocks(estimator):
+        return
     if not hasattr(estimator, "fit") and not hasattr(estimator, "get_params"):
         raise TypeError(
             "estimator must be a scikit-learn estimator with partial_fit. Got "
             f"{shorten(estimator)} ({type(estimator).__name__}) instead."
+        )
+    if reason is None or is_sampler(estimator):
+        raise TypeError(
+            f"estimator must be one that can be trained block by block, but {shorten(estimator)} "
+            f"{refusal(estimator)}"
         )
     raise TypeError(
         "estimator must have a method partial_fit, which learns from one block at a time. Got "

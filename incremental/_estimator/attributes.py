@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from typing import Any
 
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
-from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from incremental._compat import without_running_fit
 from incremental._estimator.advice import names_replacements
 from incremental._estimator.last_block import of_last_block
 from incremental._estimator.lazy import apply
-from incremental._pipelines.pipeline import needs_no_fit
-from incremental._scoring.wrapper import ModelWrapper
+from incremental._pipelines.pipeline import needs_no_fit, tags_of
+from incremental._scoring.wrapper import ModelWrapper, learned_classes
 from incremental._version import __version__
 
 
@@ -49,19 +47,19 @@ class ModelAttributes(ModelWrapper, BaseEstimator):
                     return vars(cls)[name].__get__(self, type(self))
                 except AttributeError as error:
                     raise AttributeError(f"{missing}: {_first_cause(error)}") from error
-        if name.startswith("_") or not name.endswith("_") or "estimator_" not in vars(self):
+        if name.startswith("_") or not name.endswith("_") or not self.__sklearn_is_fitted__():
             raise AttributeError(missing)
         if name in self._of_last_block():
-            instead = of_last_block(self.estimator_)[name]
+            instead = of_last_block(self._model)[name]
             raise AttributeError(
-                f"{missing}: {name} of {type(self.estimator_).__name__} is of the last block "
+                f"{missing}: {name} of {type(self._model).__name__} is of the last block "
                 f"only. {instead}; estimator_.{name} is that of the last block."
             )
-        return getattr(self.estimator_, name)
+        return learned_classes(self._model) if name == "classes_" else getattr(self._model, name)
 
     def _of_last_block(self) -> set[str]:
         """Return the attributes of the model that must not be taken for those of all rows."""
-        if vars(self).get("_in_one_batch", False):
+        if "estimator_" not in vars(self) or vars(self).get("_in_one_batch", False):
             return set()
         return set(of_last_block(self.estimator_))
 
@@ -116,10 +114,12 @@ class ModelAttributes(ModelWrapper, BaseEstimator):
         return sorted(names)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return "estimator_" in vars(self) or needs_no_fit(self.estimator)
+        if "estimator_" in vars(self):
+            return True
+        return "estimator" in vars(self) and needs_no_fit(self.estimator)
 
     def __sklearn_tags__(self) -> Any:
-        return copy.deepcopy(get_tags(self.estimator))
+        return tags_of(self.estimator)
 
     def _fitted(self, method: str) -> Any:
         """Return the fitted model for a method."""

@@ -17,9 +17,10 @@ from sklearn.utils import get_tags
 from incremental._compat import validations
 from incremental._data.blocks import is_frame, n_rows
 from incremental._data.rows import Rows
-from incremental._estimator.columns import check_columns, check_dtypes, check_text, is_table_only
+from incremental._estimator.columns import check_columns, is_table_only
 from incremental._learning.balance import balanced
-from incremental._pipelines.pipeline import learning_steps, of_last, own_params, parts
+from incremental._pipelines.layout import check_takes, known_of
+from incremental._pipelines.pipeline import first_step, learning_steps, of_last, own_params, parts
 from incremental.exceptions import shorten
 
 #: What gives each of its estimators a y of its own.
@@ -141,8 +142,7 @@ def check_data(model: Any, X: Any, params: Iterable[str], *, is_fitted: bool) ->
     if X is None:
         raise TypeError("X must be the data. Got None instead; pass X.")
     check_dimensions(model, X)
-    check_text(model, X)
-    check_dtypes(model, X)
+    check_takes(first_step(model), known_of(X))
     if is_fitted:
         check_columns(model, X)
     for path, step in learning_steps(model).items():

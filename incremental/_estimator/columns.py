@@ -11,7 +11,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
-from incremental._data.blocks import UNKNOWN_CATEGORIES, is_lazy, layout_of
+from incremental._data.blocks import is_lazy
 from incremental._estimator.advice import is_of_scikit_learn
 from incremental._pipelines.pipeline import first_step
 from incremental.exceptions import shorten
@@ -78,70 +78,6 @@ def is_table_only(estimator: Any) -> bool:
     )
 
 
-def check_text(estimator: Any, X: Any) -> None:
-    """Refuse a frame where the estimator takes texts: it would learn the names of the columns.
-
-    Raises
-    ------
-    ValueError
-        If X has columns.
-    """
-    first, layout = first_step(estimator), layout_of(X)
-    if first is None or layout is None:
-        return
-    tags = get_tags(first).input_tags
-    if tags.string and not tags.two_d_array:
-        raise ValueError(
-            f"X must be one column of texts for {type(first).__name__}. Got a dataframe with the "
-            f"columns {shorten(layout.columns)} instead; pass the Series, X[{layout.columns[0]!r}]."
-        )
-
-
-def check_dtypes(estimator: Any, X: Any) -> None:
-    """Refuse columns of a lazy frame that no table of numbers can have: texts, dates beside them.
-
-    Raises
-    ------
-    ValueError
-        If there is one, with its name.
-    """
-    layout = layout_of(X) if is_lazy(X) else None
-    if layout is None or not is_table_only(estimator):
-        return
-    kinds = {column: _kind_of(dtype) for column, dtype in layout.dtypes.items()}
-    texts = [column for column, kind in kinds.items() if kind == "text"]
-    dates = [column for column, kind in kinds.items() if kind == "date"]
-    needed = f"Every column of X must have numbers for {type(estimator).__name__}."
-    if texts:
-        raise ValueError(
-            f"{needed} Got text in {shorten(texts)} instead; encode it before, in a pipeline with "
-            "OneHotEncoder(categories=[...]) or HashingVectorizer, or leave it out."
-        )
-    if dates and len(dates) < len(kinds):  # alone, they are numbers for scikit-learn
-        raise ValueError(
-            f"{needed} Got dates or durations in {shorten(dates)} instead; make numbers of them "
-            f"(X[{dates[0]!r}].dt.hour, .dt.total_seconds()), or leave them out."
-        )
-
-
-def _kind_of(dtype: Any) -> str:
-    """Return "text", "date" or "other"; objects can be anything until they are seen.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> [_kind_of(pd.Series(values).dtype) for values in (["a"], [1], pd.to_datetime(["2013"]))]
-    ['text', 'other', 'date']
-    """
-    if dtype == "category":
-        values = dtype.categories.dtype
-        unknown = UNKNOWN_CATEGORIES in dtype.categories
-        return "other" if unknown else _kind_of(values)
-    if str(dtype).startswith(("str", "large_string")):
-        return "text"
-    return "date" if getattr(dtype, "kind", "O") in "mM" else "other"
-
-
 def check_columns(model: Any, X: Any) -> None:
     """Refuse a lazy X with other columns than the model has learned.
 
@@ -155,7 +91,6 @@ def check_columns(model: Any, X: Any) -> None:
     dask may describe the names sorted where blocks have them in another order: pandas aligns the
     columns of ``X - X.mean()`` with the values that are subtracted.  Then each block decides.
     """
-    check_text(model, X)
     if not is_lazy(X) or takes_more_columns(model):
         return
     found, names = columns_of(X)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from sklearn.metrics import check_scoring
-from sklearn.utils import get_tags
-
 from incremental._data.blocks import Blocks, is_per_row, make_blocks
 from incremental._engines.base import Engine
 from incremental._engines.open import open_engine
@@ -21,6 +18,7 @@ from incremental._learning.learner import Learner
 from incremental._pipelines import pipeline as _pipeline
 from incremental._planning.plan import Plan
 from incremental._scoring import early_stopping as _validation
+from incremental._scoring.scorers import find_scorer
 
 
 class Fit:
@@ -129,16 +127,17 @@ class Fit:
     def _check(self) -> None:
         """Refuse what can be known to fail."""
         wrapper, params = self._wrapper, {**self._rows, **self._whole}
-        if self._y is None and get_tags(wrapper.estimator).target_tags.required:
+        supervised = _pipeline.who_needs_y(self._model, self._is_new)
+        if self._y is None and supervised is not None:
             raise ValueError(
-                f"{type(wrapper.estimator).__name__} requires y to be passed, but the target y is "
-                "None. Pass y."
+                f"{supervised} requires y to be passed, but the target y is None. Pass y."
             )
-        if self._stops_early:
-            has_y = self._y is not None
-            self._scorer = _validation.check_scorer(wrapper, wrapper.scoring, has_y)
+        if self._validation_data is not None:
+            X_val, y_val, _ = self._validation_data
+            target = self._y if X_val is None else y_val
+            self._scorer = _validation.check_scorer(wrapper, target is not None)
         elif wrapper.scoring is not None:
-            check_scoring(wrapper, wrapper.scoring)  # which refuses an unknown name
+            find_scorer(wrapper, wrapper.scoring)  # which refuses an unknown name
         check_data(self._model, self._X, params, is_fitted=not self._is_new)
         check_weights(self._X, params, self._rows)
 
@@ -216,6 +215,7 @@ class Fit:
             self._seed,
             self._classes,
             self._wrapper.batch_size,
+            self._X,
         )
         untrained = "The steps before the last are not trained: call fit."
         with errors_of(planned, lambda: untrained):

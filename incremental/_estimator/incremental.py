@@ -55,9 +55,11 @@ class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
         Share of the blocks that `early_stopping` holds out, chosen by `random_state`, the same for
         all passes; at least one.  Not used if `fit` is given ``X_val``.
     n_iter_no_change : int, default=5
-        Stop after so many passes without a rise.
+        Stop after so many passes in a row without a rise.
     tol : float, default=1e-4
-        By how much a score has to exceed the best one so far to count as a rise.
+        A score is a rise if it is above the best one before by more than this; the first is one.
+        As in scikit-learn's gradient boosting, an equal score is none, with ``tol=0`` neither.
+        Minus infinity and NaN never are.
     scoring : str, callable, list, tuple or dict, default=None
         What `score` returns, as in :func:`sklearn.model_selection.cross_validate`; several scores
         are a dict.  None is the score of the wrapped estimator.  A callable is given the model, an

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils import check_random_state, check_scalar, get_tags
+from sklearn.utils import check_random_state, check_scalar
 
 from incremental._estimator.advice import check_learns
 from incremental._estimator.checks import check_parameters, check_settings
 from incremental._estimator.columns import check_same_columns
 from incremental._pipelines import pipeline as _pipeline
 from incremental._pipelines.transformers import keep_blocks
+from incremental._scoring.score import needs_y
 
 _INTEGER = (int, np.integer)
 
@@ -86,7 +87,7 @@ def check_validation_data(
             "X_val was passed, but early_stopping is False, so that nothing is validated. Set "
             "early_stopping=True, or leave X_val out."
         )
-    if y_val is None and get_tags(wrapper.estimator).target_tags.required:
+    if y_val is None and needs_y(wrapper.estimator):
         raise ValueError("X_val was passed without y_val. Pass y_val.")
     check_same_columns(wrapper.estimator, X, X_val)
 

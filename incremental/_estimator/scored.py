@@ -6,11 +6,10 @@ from functools import partial
 from typing import Any
 
 from sklearn import get_config
-from sklearn.metrics import check_scoring
-from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 
+from incremental._compat import metric_of
 from incremental._data.blocks import is_per_row, make_blocks, n_rows
 from incremental._engines.open import open_engine
 from incremental._estimator.checks import check_keywords, check_weights
@@ -19,8 +18,10 @@ from incremental._estimator.delegation import has
 from incremental._estimator.methods import ModelMethods
 from incremental._estimator.weights import shows_weights
 from incremental._learning.classes import accepts
-from incremental._pipelines.pipeline import learning_steps, name_params
+from incremental._pipelines.pipeline import learning_steps, name_params, of_inner
 from incremental._scoring.score import check, score
+from incremental._scoring.scorers import find_scorer
+from incremental._scoring.wrapper import with_classes
 
 
 def _can_score(self: Any) -> bool:
@@ -74,23 +75,19 @@ class ScoredModel(ModelMethods):
         0.9
         """
         model = self._fitted("score")
-        scorer = None if self.scoring is None else check_scoring(self, self.scoring)
+        scorer = None if self.scoring is None else find_scorer(self, self.scoring)
         params = self._routed("score", params)
-        if scorer is None:
-            check_keywords(model.score, params)
+        check_keywords(model.score if scorer is None else metric_of(scorer), params)
         check_columns(model, X)
-        if y is None and scorer is None and get_tags(model).target_tags.required:
-            raise ValueError(
-                f"The score of {type(model).__name__} requires y to be passed, but the target y is "
-                "None. Pass y."
-            )
+        check(model, scorer, y is not None, in_blocks=False)
         rows = {k: v for k, v in params.items() if is_per_row(v, X)}
         if n_rows(X) is not None:
             check_weights(X, params, rows)
         whole = {k: v for k, v in params.items() if k not in rows}
         blocks = make_blocks(X, y, rows)
         if not blocks.collections:
-            return (model.score if scorer is None else partial(scorer, model))(X, y, **params)
+            ask = model.score if scorer is None else partial(scorer, with_classes(model))
+            return ask(X, y, **params)
         check(model, scorer, y is not None)
         with open_engine(blocks.collections) as engine:
             planned = engine.plan(blocks)
@@ -118,7 +115,7 @@ class ScoredModel(ModelMethods):
         if self.scoring is None:
             router.add(estimator=self.estimator, method_mapping=score)
         else:
-            router.add(scorer=check_scoring(self, self.scoring), method_mapping=score)
+            router.add(scorer=find_scorer(self, self.scoring), method_mapping=score)
         learn = MethodMapping().add(caller="fit", callee="partial_fit")
         learn.add(caller="partial_fit", callee="partial_fit")
         for path, step in learning_steps(self.estimator).items():
@@ -134,8 +131,8 @@ class ScoredModel(ModelMethods):
             return (routed.estimator if self.scoring is None else routed.scorer).score
         return {
             f"{path}__{name}" if path else name: value
-            for path in learning_steps(self.estimator)
-            for name, value in routed[_learner_name(path)].partial_fit.items()
+            for path, step in learning_steps(self.estimator).items()
+            for name, value in of_inner(step, routed[_learner_name(path)]).items()
         }
 
 

@@ -6,11 +6,12 @@ import inspect
 from typing import Any
 
 from sklearn.base import is_classifier, is_regressor
+from sklearn.utils import get_tags
 
 from incremental._data.blocks import is_lazy
 from incremental._engines.base import Engine
 from incremental._learning.balance import balanced, balanced_weights
-from incremental._learning.label_checks import are_same, check_classes, check_labels
+from incremental._learning.label_checks import are_outputs, are_same, check_classes, check_labels
 from incremental._learning.labels import Ask, Found, ask_for, find, merge
 from incremental._planning.plan import Plan
 from incremental.exceptions import shorten
@@ -73,6 +74,14 @@ def _names_classes(estimator: Any) -> bool | None:
     return None
 
 
+def needs_y(estimator: Any) -> bool:
+    """Say whether an estimator cannot learn without y."""
+    if get_tags(estimator).target_tags.required:
+        return True
+    inner = getattr(estimator, "estimator", None)  # SelectFromModel hands y on
+    return hasattr(inner, "partial_fit") and needs_y(inner)
+
+
 def known_classes(estimator: Any, classes: Any, y: Any, former: Any = None) -> Any:
     """Return all labels that an estimator is to tell apart; None if only reading y tells them.
 
@@ -95,6 +104,9 @@ def known_classes(estimator: Any, classes: Any, y: Any, former: Any = None) -> A
     learned = getattr(estimator, "classes_", former)
     if classes is not None:
         classes = check_classes(classes, y)
+        shape: tuple = getattr(y, "shape", ())
+        if ask_for(estimator).outputs and not are_outputs(classes) and shape[1:] == (1,):
+            classes = [classes]
         if learned is not None and not are_same(classes, learned):
             raise ValueError(
                 f"classes must stay those that the model has learned, {shorten(learned)}. Got "

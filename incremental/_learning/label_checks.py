@@ -24,6 +24,11 @@ def are_same(some: Any, others: Any) -> bool:
     return np.array_equal(np.sort(np.asarray(some)), np.sort(np.asarray(others)))
 
 
+def are_outputs(classes: Any) -> bool:
+    """Say whether classes are a list of them for each output."""
+    return isinstance(classes, list) and len(classes) > 0 and np.ndim(classes[0]) == 1
+
+
 def check_classes(classes: Any, y: Any) -> Any:
     """Return classes as an array, or for several outputs as a list of them.
 
@@ -98,8 +103,8 @@ def check_labels(
     if y is None:
         return
     y = as_array(y)
-    if y.ndim == 2 and y.shape[1] > 1:
-        if isinstance(classes, list):
+    if y.ndim == 2 and (y.shape[1] > 1 or are_outputs(classes)):
+        if are_outputs(classes):
             for column, labels in zip(y.T, classes, strict=False):
                 check_labels(column, labels, number, order)
         return

@@ -8,10 +8,25 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import is_classifier
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from toolz import merge_with
 
 from incremental.exceptions import shorten
+
+
+def last_step(model: Any) -> Any:
+    """Return what goes on learning: the last step of a pipeline, or the model itself.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> last_step(make_pipeline("passthrough", make_pipeline("passthrough", 3)))
+    3
+    """
+    while isinstance(model, Pipeline) and model.steps:  # an empty one is refused elsewhere
+        model = model.steps[-1][1]
+    return model
 
 
 class Ask(NamedTuple):
@@ -23,6 +38,8 @@ class Ask(NamedTuple):
     counts: bool = False
     #: Numbers with decimals are no labels.
     discrete: bool = False
+    #: A single column of y is one of several outputs, too (MultiOutputClassifier).
+    outputs: bool = False
 
 
 class Found(NamedTuple):
@@ -36,7 +53,11 @@ class Found(NamedTuple):
 
 def ask_for(estimator: Any, counts: bool = False) -> Ask:
     """Return what is asked for an estimator."""
-    return Ask(is_multilabel(estimator), counts, is_classifier(estimator))
+    last, outputs = last_step(estimator), False
+    if not isinstance(last, str):  # "passthrough"
+        takes = get_tags(last).target_tags
+        outputs = takes.multi_output and not takes.single_output
+    return Ask(is_multilabel(estimator), counts, is_classifier(estimator), outputs)
 
 
 def is_multilabel(estimator: Any) -> bool:
@@ -60,12 +81,14 @@ def find(ask: Ask, y: Any) -> Found:
     [array([0, 1]), array([5])]
     >>> find(Ask(multilabel=True), [[0, 1], [1, 1]]).labels
     array([0, 1])
+    >>> find(Ask(outputs=True), [[5], [6]]).labels
+    [array([5, 6])]
     """
     if is_categorical(y):
         labels, counts = _categories(y)
     else:
         y = as_array(y)
-        if y.ndim == 2 and y.shape[1] > 1:
+        if y.ndim == 2 and (y.shape[1] > 1 or ask.outputs):
             if ask.multilabel:
                 return Found(np.arange(y.shape[1]))
             return Found([_unique(column, ask)[0] for column in y.T])

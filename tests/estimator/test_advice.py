@@ -205,11 +205,11 @@ def test_three_dimensions_are_refused_where_two_are_needed(source):
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (["x", "y", "x", "y"], r"Got text in \['d'\] instead; encode it before"),
-        (pd.Categorical(["x", "y", "x", "y"]), r"Got text in \['d'\] instead; encode it before"),
-        (pd.date_range("2013", periods=4), r"Got dates or durations in \['d'\] instead; make numb"),
-        (pd.to_timedelta([1, 2, 3, 4]), r"Got dates or durations in \['d'\]"),
-        (pd.date_range("2013", periods=4, tz="UTC"), r"Got dates or durations in \['d'\]"),
+        (["x", "y", "x", "y"], "the column 'd' of X has text"),
+        (pd.Categorical(["x", "y", "x", "y"]), "the column 'd' of X has text"),
+        (pd.date_range("2013", periods=4), "the column 'd' of X has dates or times"),
+        (pd.to_timedelta([1, 2, 3, 4]), "the column 'd' of X has dates"),
+        (pd.date_range("2013", periods=4, tz="UTC"), "the column 'd' of X has dates"),
     ],
 )
 def test_columns_without_numbers_are_named_before_a_block_is_read(column, message):
@@ -223,7 +223,7 @@ def test_columns_without_numbers_are_named_before_a_block_is_read(column, messag
     X = lazy(frame).map_partitions(read, meta=frame.iloc[:0])
     for data in (X, indexable(lazy(frame))):
         for model in (SGDClassifier(), MinMaxScaler(), OneVsRestClassifier(SGDClassifier())):
-            with pytest.raises(ValueError, match=f"numbers for {type(model).__name__}. {message}"):
+            with pytest.raises(ValueError, match=f"takes numbers, but {message}"):
                 Incremental(model).fit(data, Y)
     assert not reads
     with pytest.raises((TypeError, ValueError)):
@@ -249,12 +249,12 @@ def test_columns_are_left_to_what_may_take_them():
     assert Incremental(SGDRegressor()).fit(objects, Y).n_features_in_ == 3
 
 
-@pytest.mark.parametrize("make", [lazy, lambda frame: frame, lambda f: indexable(lazy(f))])
+@pytest.mark.parametrize("make", [lazy, lambda f: indexable(lazy(f))])
 def test_a_frame_of_texts_is_told_to_be_a_series(make):
     frame = pd.DataFrame({"text": ["a b", "b c", "c d", "d e"]})
     texts = HashingVectorizer(n_features=8)
     for vectorizer in (texts, make_pipeline(texts, SGDClassifier())):
-        message = r"one column of texts for HashingVec.*columns \['text'\] instead.*X\['text'\]"
+        message = r"HashingVec.* columns \['text'\] instead; pass the Series X\['text'\]"
         with pytest.raises(ValueError, match=message):
             Incremental(vectorizer).fit(make(frame), Y)
     if make is lazy:
