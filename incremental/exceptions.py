@@ -97,7 +97,7 @@ def shorten(values: Any, n: int = 10) -> str:
     >>> shorten("a" * 1_000)[:5], len(shorten("a" * 1_000))
     ("'aaaa", 105)
     """
-    if hasattr(values, "tolist") and getattr(values, "ndim", 0):
+    if hasattr(values, "tolist") and getattr(values, "ndim", False):
         first = values[:n].tolist()
     elif isinstance(values, (list, tuple, set, frozenset, range)):
         first = list(islice(values, n))

@@ -195,5 +195,6 @@ def is_of_scikit_learn(estimator: Any) -> bool:
     >>> is_of_scikit_learn(SGDClassifier()), is_of_scikit_learn(Mine())
     (True, False)
     """
-    method = inspect.unwrap(getattr(type(estimator), "partial_fit", None))
-    return str(getattr(method, "__module__", None)).startswith("sklearn.")
+    method = getattr(type(estimator), "partial_fit", None)
+    module = None if method is None else inspect.unwrap(method).__module__
+    return str(module).startswith("sklearn.")

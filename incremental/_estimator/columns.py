@@ -96,23 +96,30 @@ def check_columns(model: Any, X: Any) -> None:
     found, names = columns_of(X)
     expected = getattr(model, "n_features_in_", None)
     learned = getattr(model, "feature_names_in_", None)
-    remedy = "Pass the columns that it has learned, or call fit to begin anew."
-    if names is not None and learned is not None and set(names) != set(learned):
+    if names is not None and learned is not None:
+        _check_names(model, names, list(learned))
+    if None not in (found, expected) and found != expected:
+        raise ValueError(
+            f"X has {found} features, but {type(model).__name__} is expecting {expected} features "
+            f"as input. {_REMEDY}"
+        )
+
+
+_REMEDY = "Pass the columns that it has learned, or call fit to begin anew."
+
+
+def _check_names(model: Any, names: list[str], learned: list[str]) -> None:
+    if set(names) != set(learned):
         raise ValueError(
             f"X must have the columns {shorten(learned)} that {type(model).__name__} has learned. "
-            f"Got {shorten(names)} instead{_difference(names, learned)}. {remedy}"
+            f"Got {shorten(names)} instead{_difference(names, learned)}. {_REMEDY}"
         )
-    known = names is not None and learned is not None and names != sorted(names)
-    if known and names != list(learned) and is_of_scikit_learn(first_step(model)):
+    is_known = names != sorted(names) and is_of_scikit_learn(first_step(model))
+    if is_known and names != learned:
         raise ValueError(
             f"X must have the columns in the order that {type(model).__name__} has learned, "
             f"{shorten(learned)}. Got {shorten(names)} instead; pass "
             "X[list(model.feature_names_in_)]."
-        )
-    if None not in (found, expected) and found != expected:
-        raise ValueError(
-            f"X has {found} features, but {type(model).__name__} is expecting {expected} features "
-            f"as input. {remedy}"
         )
 
 

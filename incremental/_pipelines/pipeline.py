@@ -45,7 +45,7 @@ from incremental._pipelines.transformers import (
     refusal,
 )
 from incremental._planning.plan import Plan
-from incremental.exceptions import BlockError, describe
+from incremental.exceptions import BlockError, describe, shorten
 
 #: Rows of the first block that steps are fitted on which look at the layout only.
 N_HEAD = 1_000
@@ -284,7 +284,9 @@ class _Leaf(_Node):
         """Refuse a step that cannot be trained block by block."""
         estimator = self.estimator
         if not hasattr(estimator, "get_params"):
-            raise TypeError(f"Step {self.path} must be an estimator. Got {estimator!r} instead.")
+            raise TypeError(
+                f"Step {self.path} must be an estimator. Got {shorten(estimator)} instead."
+            )
         why = refusal(estimator)
         if why is not None and not self._has_categories(known):
             raise TypeError(
