@@ -973,16 +973,16 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         params = self._routed("score", params)
         _checks.check_keywords(model.score if scorer is None else metric_of(scorer), params)
         _checks.check_columns(model, X)
-        _scoring.check(model, scorer, y is not None, in_blocks=False)
         rows = {k: v for k, v in params.items() if _blocks.is_per_row(v, X)}
         if _blocks.n_rows(X) is not None:
             _checks.check_weights(X, params, rows)
         whole = {k: v for k, v in params.items() if k not in rows}
         blocks = _blocks.make_blocks(X, y, rows)
-        if not blocks.collections:
+        in_blocks = bool(blocks.collections)
+        _scoring.check(model, scorer, y is not None, in_blocks)
+        if not in_blocks:
             ask = model.score if scorer is None else partial(scorer, with_classes(model))
             return ask(X, y, **params)
-        _scoring.check(model, scorer, y is not None)
         with open_engine(blocks.collections) as engine:
             planned = engine.plan(blocks)
             return _scoring.score(model, scorer, planned, engine, self.prefetch, whole)

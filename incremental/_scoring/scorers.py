@@ -6,6 +6,7 @@ import inspect
 from difflib import get_close_matches
 from typing import Any
 
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import check_scoring, get_scorer, get_scorer_names
 
 from incremental._compat import response_methods, scorers_in
@@ -109,6 +110,8 @@ def _why_missing(model: Any, method: str) -> str:
     """Return why a model does not have a method; an empty text if it has."""
     try:
         getattr(model, method)
+    except NotFittedError:  # which is an AttributeError, too: it may have it then
+        return ""
     except AttributeError as error:
         return str(error.__cause__ or error).rstrip(".")
     return ""

@@ -16,6 +16,7 @@ from sklearn.model_selection import (
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
 
 from incremental import Incremental
 
@@ -106,6 +107,21 @@ def test_a_scorer_that_the_model_cannot_meet_is_refused_before_anything_is_read(
         with pytest.raises(AttributeError, match=message):
             model.set_params(scoring={"a": "accuracy", "b": scoring}).score(source.X, y)
     assert not source.reads and not hasattr(new, "estimator_")
+
+
+class Later(SGDClassifier):
+    """Knows only once it is fitted what it can do."""
+
+    @property
+    def predict_proba(self):
+        check_is_fitted(self)
+        return super().predict_proba
+
+
+def test_a_method_that_is_there_once_the_model_is_fitted_is_waited_for(source):
+    model = Incremental(Later("log_loss", random_state=0), scoring="neg_log_loss")
+    model.set_params(early_stopping=True, random_state=0).fit(source.X, source.y)
+    assert model.best_validation_score_ < 0
 
 
 def test_the_model_that_was_fitted_before_does_not_decide_what_the_next_one_can_meet(source):
