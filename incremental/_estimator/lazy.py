@@ -22,7 +22,9 @@ from incremental._data.blocks import is_frame, is_lazy, make_blocks, meta_of, n_
 from incremental._data.rows import Rows
 from incremental._engines.open import open_engine
 from incremental._estimator.checks import check_columns
-from incremental._pipelines.pipeline import first_rows
+from incremental._learning.block_checks import check_rows
+from incremental._pipelines.layout import check_takes, known_of
+from incremental._pipelines.pipeline import first_rows, first_step, name_row_changer
 from incremental._pipelines.transformers import keep_blocks
 
 
@@ -33,13 +35,17 @@ def call(
     empty: Any = None,
     item: int | None = None,
     config: dict[str, Any] | None = None,
+    number: int | None = None,
 ) -> Any:
     """Call a method on one block; a block without rows gives none."""
     if empty is not None and num_samples(X) == 0:
         return empty
     with config_context(**(config or {})):  # each thread and process has its own
         result = getattr(model, method)(X)
-    return result if item is None else result[item]
+        result = result if item is None else result[item]
+        if num_samples(result) != num_samples(X):
+            check_rows(num_samples(X), result, name_row_changer(model, method, X), number)
+    return result
 
 
 def apply(model: Any, method: str, X: Any, row: Any = None) -> Any:
@@ -86,6 +92,7 @@ def probe(model: Any, method: str, X: Any, row: Any = None) -> Any:
     undo = method == "inverse_transform" and meta_of(X) is None
     if method != "inverse_transform":
         check_columns(model, X)
+        check_takes(first_step(model), known_of(X))
     for rows in [*_made_up(model, X), *([] if row is None else [row])]:
         # undo: these look like what the model has learned from.
         with contextlib.suppress(Exception), _no_warnings():
@@ -93,7 +100,7 @@ def probe(model: Any, method: str, X: Any, row: Any = None) -> Any:
     # The last resort, for it reads a block: a text that has to be a date, say.
     blocks = make_blocks(X)
     with open_engine(blocks.collections) as engine:
-        _, rows = first_rows(blocks, engine)
+        _, rows = first_rows(engine.plan(blocks).blocks, engine)
     with _no_warnings():
         return getattr(model, method)(rows[:1])
 
@@ -154,13 +161,17 @@ def _one(shared: Any, method: str, X: Any, example: Any, item: int | None) -> An
     layer: dict[Any, Any] = {}
     for i, part in enumerate(parts):
         key = (name, i, *index)
-        layer[key] = Task(key, _call_block, TaskRef(part.key), TaskRef(shared.key), **options)
+        layer[key] = Task(
+            key, _call_block, TaskRef(part.key), TaskRef(shared.key), block_id=(i,), **options
+        )
     graph = HighLevelGraph.from_collections(name, layer, dependencies=[*parts, shared])
     return da.Array(graph, name, (tuple(lengths), *rest), meta=meta)
 
 
-def _call_block(X: Any, model: Any, *, method: str, **options: Any) -> Any:
-    result = call(model, method, X, **options)
+def _call_block(
+    X: Any, model: Any, *, method: str, block_id: tuple[int, ...] = (), **options: Any
+) -> Any:
+    result = call(model, method, X, **options, number=block_id[0] if block_id else None)
     return result if hasattr(result, "shape") else np.asarray(result)
 
 

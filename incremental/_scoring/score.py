@@ -132,7 +132,7 @@ def check(model: Any, scorer: Any, has_y: bool, in_blocks: bool = True) -> None:
     model = models[-1]
     if scorer is not None:
         check_needs(model, scorer, has_y)
-    elif not has_y and get_tags(model).target_tags.required:
+    elif not has_y and needs_y(model):
         raise ValueError(
             f"The score of {type(model).__name__} requires y to be passed, but the target y is "
             "None. Pass y."
@@ -142,6 +142,12 @@ def check(model: Any, scorer: Any, has_y: bool, in_blocks: bool = True) -> None:
     by_predictions = any(hasattr(model, name) for name in names)
     if in_blocks and scorer is None and not by_predictions and _own(model) not in SUMS:
         raise NotImplementedError(_looks_at_X(model, scorer))
+
+
+def needs_y(model: Any) -> bool:
+    """Say whether the model's own score cannot do without y."""
+    last = handed_on(model)[0][-1]
+    return not isinstance(last, str) and get_tags(last).target_tags.required  # "passthrough"
 
 
 def _own(model: Any) -> Any:
