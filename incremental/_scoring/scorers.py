@@ -47,7 +47,7 @@ def _check_name(name: Any) -> None:
         near = get_close_matches(str(name), get_scorer_names())
         meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise ValueError(
-            f"scoring must be the name of a score, a callable, or several of them. Got "
+            "scoring must be the name of a score, a callable, or several of them. Got "
             f"{shorten(name)} instead; {meant}sklearn.metrics.get_scorer_names() has all of them."
         ) from None
 
