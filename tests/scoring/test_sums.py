@@ -125,7 +125,7 @@ def test_sparse_labels_are_scored(source):
         assert model.set_params(scoring=scoring).score(source.X, y) == expected
     for scoring in (None, "f1_micro"):
         stopped = Incremental(MLPClassifier((5,), random_state=0), early_stopping=True)
-        stopped.set_params(scoring=scoring).fit(source.X, y, X_val=source.X, y_val=y)
+        stopped.set_params(scoring=scoring, max_iter=2).fit(source.X, y, X_val=source.X, y_val=y)
         expected = check_scoring(stopped.estimator_, scoring)(stopped.estimator_, X, y)
         assert stopped.best_validation_score_ == expected
 
