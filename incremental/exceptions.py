@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures.process import BrokenProcessPool
+
 
 class BlockError(RuntimeError):
     """A block could not be computed, or not be learned.
@@ -51,4 +53,9 @@ def describe(error: BaseException) -> str:
         text = str(error)
     except Exception:  # that of somebody else
         text = ""
+    if isinstance(error, BrokenProcessPool):
+        text += (
+            ' Processes end so without memory, or in a script without if __name__ == "__main__": '
+            "around what it does."
+        )
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -21,6 +21,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from incremental._data import blocks as _blocks
+from incremental._data.nearly_right import put_right as _put_right
 from incremental._engines.open import open_engine
 from incremental._estimator import checks as _checks
 from incremental._estimator import lazy as _lazy
@@ -413,6 +414,8 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         return model, seed
 
     def _learn(self, model, seed, X, y, fit_params, *, n_passes: int, validation_data=None):
+        X, y = _put_right(X, "X"), _put_right(y, "y")
+        fit_params = {name: _put_right(value, name) for name, value in fit_params.items()}
         classes = fit_params.pop("classes", None)
         fit_params = self._routed("fit", fit_params)
         classes = fit_params.pop("classes", classes)  # of the last step, by its name
@@ -964,6 +967,8 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         """
         model = self._fitted("score")
         scorer = None if self.scoring is None else check_scoring(self, self.scoring)
+        X, y = _put_right(X, "X"), _put_right(y, "y")
+        params = {name: _put_right(value, name) for name, value in params.items()}
         params = self._routed("score", params)
         if scorer is None:
             _checks.check_keywords(model.score, params)

@@ -24,7 +24,6 @@ from incremental._data.blocks import (
     make_blocks,
     meta_of,
     n_rows,
-    parts_of,
 )
 from incremental._data.graphs import in_few_layers
 from incremental._data.rows import Rows
@@ -158,8 +157,9 @@ def test_the_number_of_rows_in_memory_is_their_length(name):
     assert n_rows(IN_MEMORY[name]()) == 20
 
 
-def test_an_array_of_no_dimension_has_no_rows():
-    assert n_rows(da.ones(3).sum()) is None
+def test_an_array_of_no_dimension_is_refused():
+    with pytest.raises(ValueError, match="X must have at least one dimension"):
+        n_rows(da.ones(3).sum())
 
 
 # How they are cut
@@ -481,16 +481,6 @@ def test_what_is_mapped_twice_has_keys_of_its_own(blocks):
 
 
 # Parts, rows and what they look like
-
-
-@pytest.mark.parametrize("name", LAZY)
-def test_parts_are_one_loader_for_each_block(name):
-    parts = parts_of(LAZY[name]())
-    assert type(parts) is list and is_lazy(parts)
-    found = dask.compute(*parts, scheduler="synchronous")
-    assert all(map(np.array_equal, found, (VALUES[:6], VALUES[6:])))
-    assert len(found) == 2
-    assert parts_of(tuple(parts)) == parts
 
 
 def test_indexable_counts_all_in_one_pass():
