@@ -7,10 +7,13 @@ says why the name is needed, the versions that it was seen in, and what would re
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from dask.task_spec import GraphNode
 from dask.typing import Key
+from sklearn import config_context
+from sklearn.feature_selection import SelectFromModel
 
 # scikit-learn 1.6 to 1.9: selects columns as a ColumnTransformer does.
 from sklearn.utils import _safe_indexing as safe_indexing
@@ -19,7 +22,31 @@ from sklearn.utils import _safe_indexing as safe_indexing
 # extensions use it.  To be replaced by a public name as soon as there is one.
 from sklearn.utils.validation import _num_samples as num_samples
 
-__all__ = ["array_meta", "as_task_specification", "frame_rows", "num_samples", "safe_indexing"]
+__all__ = [
+    "array_meta",
+    "as_task_specification",
+    "frame_rows",
+    "hands_parameters_on",
+    "is_checkpoint",
+    "is_store",
+    "metric_of",
+    "num_samples",
+    "response_methods",
+    "safe_indexing",
+    "scorers_in",
+]
+
+
+def hands_parameters_on(estimator: Any) -> AbstractContextManager:
+    """Let ``partial_fit`` of a SelectFromModel go on learning, and be given classes.
+
+    scikit-learn 1.6 to 1.9: where metadata routing is enabled, it clones its estimator anew in
+    every ``partial_fit``, and asks who has requested the classes.  Where it is not, it hands on
+    whatever it is given, which is routed before.  To be replaced by nothing once it goes on.
+    """
+    if isinstance(estimator, SelectFromModel):
+        return config_context(enable_metadata_routing=False)
+    return nullcontext()
 
 
 def as_task_specification(graph: Mapping[Key, Any]) -> dict[Key, GraphNode]:
@@ -46,3 +73,52 @@ def frame_rows(X: Any) -> Any:
     dask 2025.5 to 2026.8: ``X.partitions[0].head()`` would be public, but reads.
     """
     return X._meta_nonempty.ffill()  # of nullable dtypes dask's second row is missing
+
+
+def scorers_in(scorer: Any) -> list[Any]:
+    """Return the scorers that a scorer asks, one if it is not one for several.
+
+    scikit-learn 1.6 to 1.9: to be replaced by a public way to ask what check_scoring returns for
+    several names.
+    """
+    return list(getattr(scorer, "_scorers", {"score": scorer}).values())
+
+
+def response_methods(scorer: Any) -> tuple[str, ...] | None:
+    """Return the methods of which a scorer calls the first that a model has; None if unknown.
+
+    scikit-learn 1.6 to 1.9: to be replaced by a public way to ask a scorer.  What is none of
+    make_scorer does not say it.
+    """
+    names = getattr(scorer, "_response_method", None)
+    return (names,) if isinstance(names, str) else names and tuple(names)
+
+
+def metric_of(scorer: Any) -> Any:
+    """Return the metric that a scorer of make_scorer asks; any other scorer itself.
+
+    scikit-learn 1.6 to 1.9: only the metric says whether there may be weights; to be replaced by
+    the metadata that scorers request once routing is all that there is.
+    """
+    return getattr(scorer, "_score_func", scorer)
+
+
+def is_store(key: Key) -> bool:
+    """Say whether a key is that of the file through which dask shuffles a frame or groups a bag.
+
+    dask 2025.5 to 2026.8: to be replaced by a mark of such tasks, as barriers of P2P shuffles have.
+    """
+    return (
+        type(key) is tuple
+        and len(key) == 1
+        and isinstance(key[0], str)
+        and key[0].startswith(("zpartd-", "partd-"))
+    )
+
+
+def is_checkpoint(key: Key) -> bool:
+    """Say whether a key is that of what `dask.graph_manipulation.bind` lets tasks wait for.
+
+    dask 2025.5 to 2026.8: to be replaced as that of `is_store`.
+    """
+    return isinstance(key, str) and key.startswith("checkpoint-")

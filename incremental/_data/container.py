@@ -80,8 +80,8 @@ class Container(ABC):
 
     @property
     def layout(self) -> Any:
-        """Rows of a frame with the columns and dtypes of the data; None if they are no frame."""
-        return self.meta if hasattr(self.meta, "iloc") and self.meta.ndim == 2 else None
+        """Rows with the columns and dtypes of the data; None if these are not known to have any."""
+        return layout_of_rows(self.meta)
 
     @property
     def collection(self) -> Any:
@@ -135,7 +135,7 @@ class Memory(Container):
 
     @property
     def layout(self) -> Any:
-        return self.data if hasattr(self.data, "iloc") and self.data.ndim == 2 else None
+        return layout_of_rows(self.data)
 
     def cut(self, lengths: Sequence[int]) -> Memory:
         data = self.data.tocsr() if hasattr(self.data, "tocsr") else self.data  # once, for all
@@ -144,6 +144,13 @@ class Memory(Container):
         other._parts = [rows(data, slice(*ends)) for ends in pairwise(stops)]
         other._lengths = list(lengths)
         return other
+
+
+def layout_of_rows(data: Any) -> Any:
+    """Return a frame as it is, and a row of another matrix; None for what has no columns."""
+    if len(getattr(data, "shape", ())) != 2:
+        return None
+    return data if hasattr(data, "iloc") else rows(data, slice(0, 1))
 
 
 def columns_of_rows(data: Any) -> tuple[int | None, list[str] | None]:

@@ -82,11 +82,13 @@ def meta_of(X: Any) -> Any:
 
 
 def layout_of(X: Any) -> Any:
-    """Return a frame with the columns and dtypes of X; None if it is no frame.
+    """Return rows with the columns and dtypes of X; None if it is not known to have columns.
 
     Examples
     --------
     >>> layout_of([[1, 2]]) is None
     True
+    >>> layout_of(da.ones((7, 2))).shape
+    (1, 2)
     """
-    return as_container(X).layout
+    return None if X is None else as_container(X).layout

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
-from dask.base import collections_to_expr, is_dask_collection
+from dask.base import collections_to_expr, get_scheduler, is_dask_collection
 from dask.core import flatten
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
@@ -102,6 +103,10 @@ def lower_together(frames: Sequence[Frame]) -> None:
 
 
 def _lower(frames: Sequence[Any]) -> list[_Lowered]:
+    # Within a task, there is no client before it is asked for, and without one dask would shuffle
+    # through files.
+    with suppress(RuntimeError, ValueError):  # whoever computes says what is wrong
+        get_scheduler()
     # As optimize() does, but for its tuning, which puts partitions of Parquet together where only
     # some of the columns are read: every method has the partitions that were learned from.
     expression = collections_to_expr(list(frames)).simplify().lower_completely().simplify()

@@ -22,7 +22,7 @@ Call = Callable[..., Any]
 
 
 def array_of(container: Container, call: Call, shared: Delayed, example: Any, name: str) -> Any:
-    """Return a dask array of ``call(block, shared)`` for each block.
+    """Return a dask array of ``call(block, shared, number)`` for each block.
 
     Parameters
     ----------
@@ -38,24 +38,11 @@ def array_of(container: Container, call: Call, shared: Delayed, example: Any, na
         The name of the result, in a graph and on a dashboard; the same for the same blocks.
     """
     rest = tuple((n,) for n in example.shape[1:])
-    if isinstance(container, Array):
-        X = container.data
-        return da.map_blocks(
-            call,
-            X,
-            shared,
-            name=name,
-            chunks=(X.chunks[0], *rest),
-            drop_axis=list(range(example.ndim, X.ndim)) or None,
-            new_axis=list(range(X.ndim, example.ndim)) or None,
-            dtype=example.dtype,
-            meta=example[:0],
-        )
     index = (0,) * (example.ndim - 1)
     layer: dict[Key, GraphNode] = {}
     for i, block in enumerate(container.keys):
         key = (name, i, *index)
-        layer[key] = Task(key, call, TaskRef(block), TaskRef(shared.key))
+        layer[key] = Task(key, call, TaskRef(block), TaskRef(shared.key), i)
     below, model = container.graph, shared.dask
     graph = HighLevelGraph(
         {**below.layers, **model.layers, name: MaterializedLayer(layer)},
@@ -66,7 +53,7 @@ def array_of(container: Container, call: Call, shared: Delayed, example: Any, na
 
 
 def frame_of(container: Container, call: Call, shared: Delayed, example: Any, name: str) -> Any:
-    """Return a dask dataframe, or series, of ``call(block, shared, start)`` for each block.
+    """Return a dask dataframe, or series, of ``call(block, shared, number, start)`` for each block.
 
     `start` is the position of the first row of the block, from which on the rows of the result are
     numbered; None where it is not known, or where the block has an index of its own.  The other
@@ -86,8 +73,8 @@ def frame_of(container: Container, call: Call, shared: Delayed, example: Any, na
             divisions = (*starts, stops[-1] - 1)
     tasks = {**in_one_graph([container]), **shared.dask}
     keys: list[Key] = [(name, i) for i in range(n_blocks)]
-    for key, block, start in zip(keys, container.keys, starts, strict=True):
-        tasks[key] = Task(key, call, TaskRef(block), TaskRef(shared.key), start)
+    for i, (key, block, start) in enumerate(zip(keys, container.keys, starts, strict=True)):
+        tasks[key] = Task(key, call, TaskRef(block), TaskRef(shared.key), i, start)
     return dd.from_graph(
         _Tasks(tasks, name), example.iloc[:0], divisions, keys, name.rpartition("-")[0]
     )

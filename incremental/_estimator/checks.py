@@ -20,6 +20,7 @@ from sklearn.utils import get_tags
 
 from incremental._data.blocks import is_frame, is_lazy, n_rows
 from incremental._learning.labels import balanced
+from incremental._pipelines.layout import check_takes, known_of
 from incremental._pipelines.pipeline import first_step, learning_steps, of_last, own_params, parts
 
 #: What gives each of its estimators a y of its own.
@@ -149,6 +150,7 @@ def check_data(model: Any, X: Any, params: Iterable[str], *, is_fitted: bool) ->
     if X is None:
         raise TypeError("X must be the data. Got None instead; pass X.")
     check_dimensions(model, X)
+    check_takes(first_step(model), known_of(X))
     if is_fitted:
         check_columns(model, X)
     for path, step in learning_steps(model).items():

@@ -14,12 +14,12 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import InconsistentVersionWarning
-from sklearn.metrics import check_scoring
-from sklearn.utils import check_random_state, check_scalar, get_tags
+from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from incremental._compat import metric_of
 from incremental._data import blocks as _blocks
 from incremental._data.nearly_right import put_right as _put_right
 from incremental._engines.open import open_engine
@@ -36,7 +36,8 @@ from incremental._pipelines import transformers as _transformers
 from incremental._planning.plan import Plan
 from incremental._scoring import early_stopping as _validation
 from incremental._scoring import score as _scoring
-from incremental._scoring.wrapper import ModelWrapper
+from incremental._scoring.scorers import find_scorer
+from incremental._scoring.wrapper import ModelWrapper, learned_classes, with_classes
 from incremental._version import __version__
 from incremental.exceptions import BlockError
 
@@ -97,9 +98,11 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         Share of the blocks that `early_stopping` holds out, chosen by `random_state`, the same for
         all passes; at least one.  Not used if `fit` is given ``X_val``.
     n_iter_no_change : int, default=5
-        Stop after so many passes without a rise.
+        Stop after so many passes in a row without a rise.
     tol : float, default=1e-4
-        By how much a score has to exceed the best one to be a rise.
+        A score is a rise if it is above the best one before by more than this; the first is one.
+        As in scikit-learn's gradient boosting, an equal score is none, with ``tol=0`` neither.
+        Minus infinity and NaN never are.
     scoring : str, callable, list, tuple or dict, default=None
         What `score` returns, as in :func:`sklearn.model_selection.cross_validate`; several scores
         are a dict.  None is the score of the wrapped estimator.  A callable is given the model, an
@@ -340,11 +343,16 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         if _pipeline.is_tree(estimator):
             _pipeline.check(estimator, X)
             self._check_last_step()
-        elif not hasattr(estimator, "partial_fit"):
+        elif not _transformers.learns_blocks(estimator):
             if not hasattr(estimator, "fit") and not hasattr(estimator, "get_params"):
                 raise TypeError(
                     "estimator must be a scikit-learn estimator with partial_fit. Got "
                     f"{estimator!r} ({type(estimator).__name__}) instead."
+                )
+            if _transformers.is_sampler(estimator) or hasattr(estimator, "partial_fit"):
+                raise TypeError(
+                    f"estimator must be one that can be trained block by block, but {estimator!r} "
+                    f"{_transformers.refusal(estimator)}"
                 )
             raise TypeError(
                 "estimator must have a method partial_fit, which learns from one block at a time. "
@@ -394,7 +402,7 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
                 "X_val was passed, but early_stopping is False, so that nothing is validated. Set "
                 "early_stopping=True, or leave X_val out."
             )
-        if y_val is None and get_tags(self.estimator).target_tags.required:
+        if y_val is None and _scoring.needs_y(self.estimator):
             raise ValueError("X_val was passed without y_val. Pass y_val.")
         _checks.check_same_columns(self.estimator, X, X_val)
 
@@ -420,17 +428,18 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         fit_params = self._routed("fit", fit_params)
         classes = fit_params.pop("classes", classes)  # of the last step, by its name
         classes = self.classes if classes is None else classes
-        if y is None and get_tags(self.estimator).target_tags.required:
+        is_new = model is not self.__dict__.get("estimator_")
+        supervised = _pipeline.who_needs_y(model, is_new)
+        if y is None and supervised is not None:
             raise ValueError(
-                f"{type(self.estimator).__name__} requires y to be passed, but the target y is "
-                "None. Pass y."
+                f"{supervised} requires y to be passed, but the target y is None. Pass y."
             )
         stops_early = validation_data is not None
         if stops_early:
-            scorer = _validation.check_scorer(self, self.scoring, y is not None)
+            X_val, y_val, _ = validation_data
+            scorer = _validation.check_scorer(self, (y if X_val is None else y_val) is not None)
         elif self.scoring is not None:
-            check_scoring(self, self.scoring)  # which refuses an unknown name
-        is_new = model is not self.__dict__.get("estimator_")
+            find_scorer(self, self.scoring)  # which refuses an unknown name
         _checks.check_data(model, X, fit_params, is_fitted=not is_new)
         rows = {k: v for k, v in fit_params.items() if _blocks.is_per_row(v, X)}
         _checks.check_weights(X, fit_params, rows)
@@ -475,7 +484,9 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
             fit_task = Task.root(self, former, None if has_steps else n_passes, X, y, rows)
             example = None
             if has_steps:
-                example = self._train_steps(model, seed, classes, whole, planned, engine, fit_task)
+                example = self._train_steps(
+                    model, seed, classes, whole, planned, engine, fit_task, X
+                )
             planned = _pipeline.through(planned, model, _pipeline.of_last(model, rows))
             learner = _training.Learner(
                 model,
@@ -494,12 +505,12 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
             fit_task.end()
         return self
 
-    def _train_steps(self, model, seed, classes, params, planned, engine, fit_task):
+    def _train_steps(self, model, seed, classes, params, planned, engine, fit_task, X):
         """Make the passes that train the steps of a new pipeline before the last one.
 
         Returns a row of X, if the first ones had to be read.
         """
-        passes = _pipeline.Passes(model, planned, engine, params, seed, classes, self.batch_size)
+        passes = _pipeline.Passes(model, planned, engine, params, seed, classes, self.batch_size, X)
         untrained = "The steps before the last are not trained: call fit."
         with _errors_of(planned, lambda: untrained):
             for learner, transformed in passes:
@@ -590,8 +601,10 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
     # The model
 
     def __getattr__(self, name: str):
-        if name.endswith("_") and not name.startswith("_") and "estimator_" in self.__dict__:
-            return getattr(self.estimator_, name)
+        if name.endswith("_") and not name.startswith("_") and self.__sklearn_is_fitted__():
+            if name == "classes_":
+                return learned_classes(self._model)
+            return getattr(self._model, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __getstate__(self):
@@ -621,10 +634,12 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         return sorted({*super().__dir__(), *(learned if "estimator_" in self.__dict__ else ())})
 
     def __sklearn_is_fitted__(self) -> bool:
-        return "estimator_" in self.__dict__ or _pipeline.needs_no_fit(self.estimator)
+        if "estimator_" in self.__dict__:
+            return True
+        return "estimator" in self.__dict__ and _pipeline.needs_no_fit(self.estimator)
 
     def __sklearn_tags__(self):
-        return copy.deepcopy(get_tags(self.estimator))
+        return _pipeline.tags_of(self.estimator)
 
     def _fitted(self, method: str):
         before = f"Call 'fit' or 'partial_fit' before using '{method}'."
@@ -966,25 +981,21 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         0.9
         """
         model = self._fitted("score")
-        scorer = None if self.scoring is None else check_scoring(self, self.scoring)
+        scorer = None if self.scoring is None else find_scorer(self, self.scoring)
         X, y = _put_right(X, "X"), _put_right(y, "y")
         params = {name: _put_right(value, name) for name, value in params.items()}
         params = self._routed("score", params)
-        if scorer is None:
-            _checks.check_keywords(model.score, params)
+        _checks.check_keywords(model.score if scorer is None else metric_of(scorer), params)
         _checks.check_columns(model, X)
-        if y is None and scorer is None and get_tags(model).target_tags.required:
-            raise ValueError(
-                f"The score of {type(model).__name__} requires y to be passed, but the target y is "
-                "None. Pass y."
-            )
+        _scoring.check(model, scorer, y is not None, in_blocks=False)
         rows = {k: v for k, v in params.items() if _blocks.is_per_row(v, X)}
         if _blocks.n_rows(X) is not None:
             _checks.check_weights(X, params, rows)
         whole = {k: v for k, v in params.items() if k not in rows}
         blocks = _blocks.make_blocks(X, y, rows)
         if not blocks.collections:
-            return (model.score if scorer is None else partial(scorer, model))(X, y, **params)
+            ask = model.score if scorer is None else partial(scorer, with_classes(model))
+            return ask(X, y, **params)
         _scoring.check(model, scorer, y is not None)
         with open_engine(blocks.collections) as engine:
             planned = engine.plan(blocks)
@@ -1012,7 +1023,7 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         if self.scoring is None:
             router.add(estimator=self.estimator, method_mapping=score)
         else:
-            router.add(scorer=check_scoring(self, self.scoring), method_mapping=score)
+            router.add(scorer=find_scorer(self, self.scoring), method_mapping=score)
         learn = MethodMapping().add(caller="fit", callee="partial_fit")
         learn.add(caller="partial_fit", callee="partial_fit")
         for path, step in _pipeline.learning_steps(self.estimator).items():
@@ -1028,8 +1039,8 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
             return (routed.estimator if self.scoring is None else routed.scorer).score
         return {
             f"{path}__{name}" if path else name: value
-            for path in _pipeline.learning_steps(self.estimator)
-            for name, value in routed[_learner_name(path)].partial_fit.items()
+            for path, step in _pipeline.learning_steps(self.estimator).items()
+            for name, value in _pipeline.of_inner(step, routed[_learner_name(path)]).items()
         }
 
 

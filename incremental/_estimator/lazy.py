@@ -27,7 +27,9 @@ from incremental._data.results import array_of, frame_of
 from incremental._data.values import rows_like
 from incremental._engines.open import open_engine
 from incremental._estimator.checks import check_columns
-from incremental._pipelines.pipeline import first_rows
+from incremental._learning.block_checks import check_rows
+from incremental._pipelines.layout import check_takes, known_of
+from incremental._pipelines.pipeline import first_rows, first_step, name_row_changer
 from incremental._pipelines.transformers import keep_blocks
 
 
@@ -113,14 +115,16 @@ class Call:
     #: Whether dataframes and series stay what they are.
     is_frame: bool
 
-    def __call__(self, X: Any, model: Any, start: int | None = None) -> Any:
-        """Return the result; the rows of a dataframe are numbered from `start` on."""
+    def __call__(self, X: Any, model: Any, number: int, start: int | None = None) -> Any:
+        """Return the result for a block; the rows of a dataframe are numbered from `start` on."""
         if num_samples(X) == 0:
             return self.empty
         with config_context(**self.config):
             result = getattr(model, self.method)(X)
-        if self.item is not None:
-            result = result[self.item]
+            result = result if self.item is None else result[self.item]
+            if num_samples(result) != num_samples(X):
+                changed_by = name_row_changer(model, self.method, X)
+                check_rows(num_samples(X), result, changed_by, number)
         if not self.is_frame:
             return _as_array(result)
         return result if start is None else result.set_axis(range(start, start + len(result)))
@@ -164,6 +168,7 @@ def probe(model: Any, method: str, X: Any, row: Any = None) -> Any:
     undo = method == "inverse_transform" and meta is None
     if method != "inverse_transform":
         check_columns(model, X)
+        check_takes(first_step(model), known_of(X))
     kept = [] if row is None else [row]
 
     def results(candidates: list[Any]) -> Iterator[Any]:
@@ -182,7 +187,7 @@ def probe(model: Any, method: str, X: Any, row: Any = None) -> Any:
         return made_up[0]
     blocks = make_blocks(X)
     with open_engine(blocks.collections) as engine:
-        _, rows = first_rows(blocks, engine)
+        _, rows = first_rows(engine.plan(blocks).blocks, engine)
     with _no_warnings():
         return getattr(model, method)(rows[:1])
 

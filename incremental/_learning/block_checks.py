@@ -33,6 +33,46 @@ def not_finite(values: Any) -> np.ndarray:
     return np.flatnonzero(bad.reshape(len(bad), -1).any(1))
 
 
+def check_rows(n_before: int, after: Any, what: str, number: int | None = None) -> Any:
+    """Return what was made of a block, or refuse it if it has not as many rows.
+
+    Parameters
+    ----------
+    n_before : int
+        How many rows the block has.
+    after : array-like
+        What was made of it.
+    what : str
+        What has made it, for the error.
+    number : int, default=None
+        What to call the block.
+
+    Raises
+    ------
+    BlockError
+        If the numbers of rows differ; ValueError where the block has no number.
+
+    Examples
+    --------
+    >>> check_rows(2, np.ones(1), "transform of Mine")
+    Traceback (most recent call last):
+    ValueError: transform of Mine must return a row for each row that it is given. Got 1 row...
+    """
+    try:
+        n_after = num_samples(after)
+    except TypeError:
+        n_after = 0
+    if n_after == n_before:
+        return after
+    where = "" if number is None else f" of block {number}"
+    message = (
+        f"{what} must return a row for each row that it is given. Got {n_after} "
+        f"row{'' if n_after == 1 else 's'} for {n_before}{where}. Change the number of rows "
+        "before, in X and y alike (dropna, or a boolean mask)."
+    )
+    raise ValueError(message) if number is None else BlockError(message, number)
+
+
 def check_block(number: int, block: dict[str, Any], promise: Any = None) -> int:
     """Return the number of rows of a block, or refuse it."""
     lengths = {}

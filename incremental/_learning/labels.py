@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import is_classifier, is_regressor
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from toolz import merge_with
 
@@ -17,6 +18,20 @@ from incremental._data.blocks import is_lazy
 from incremental._engines.base import Engine
 from incremental._planning.plan import Plan
 from incremental.exceptions import BlockError
+
+
+def last_step(model: Any) -> Any:
+    """Return what goes on learning: the last step of a pipeline, or the model itself.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> last_step(make_pipeline("passthrough", make_pipeline("passthrough", 3)))
+    3
+    """
+    while isinstance(model, Pipeline) and model.steps:  # an empty one is refused elsewhere
+        model = model.steps[-1][1]
+    return model
 
 
 def accepts(method: Any, name: str) -> bool:
@@ -43,6 +58,14 @@ def needs_classes(estimator: Any) -> bool:
     return hasattr(inner, "partial_fit") and is_classifier(inner) and needs_classes(inner)
 
 
+def needs_y(estimator: Any) -> bool:
+    """Say whether an estimator cannot learn without y."""
+    if get_tags(estimator).target_tags.required:
+        return True
+    inner = getattr(estimator, "estimator", None)  # SelectFromModel hands y on
+    return hasattr(inner, "partial_fit") and needs_y(inner)
+
+
 def is_multilabel(estimator: Any) -> bool:
     """Say whether columns of y are labels, each there or not, rather than outputs with labels."""
     tags = get_tags(estimator)
@@ -62,11 +85,17 @@ class Ask(NamedTuple):
     counts: bool = False
     #: Numbers with decimals are no labels.
     discrete: bool = False
+    #: A single column of y is one of several outputs, too (MultiOutputClassifier).
+    outputs: bool = False
 
 
 def ask_for(estimator: Any, counts: bool = False) -> Ask:
     """Return what is asked for an estimator."""
-    return Ask(is_multilabel(estimator), counts, is_classifier(estimator))
+    last, outputs = last_step(estimator), False
+    if not isinstance(last, str):  # "passthrough"
+        takes = get_tags(last).target_tags
+        outputs = takes.multi_output and not takes.single_output
+    return Ask(is_multilabel(estimator), counts, is_classifier(estimator), outputs)
 
 
 class Found(NamedTuple):
@@ -89,9 +118,11 @@ def find(ask: Ask, y: Any) -> Found:
     [array([0, 1]), array([5])]
     >>> find(Ask(multilabel=True), [[0, 1], [1, 1]]).labels
     array([0, 1])
+    >>> find(Ask(outputs=True), [[5], [6]]).labels
+    [array([5, 6])]
     """
     y = _as_array(y)
-    if y.ndim == 2 and y.shape[1] > 1:
+    if y.ndim == 2 and (y.shape[1] > 1 or ask.outputs):
         if ask.multilabel:
             return Found(np.arange(y.shape[1]))
         return Found([_unique(column, ask)[0] for column in y.T])
@@ -200,6 +231,16 @@ def are_same(some: Any, others: Any) -> bool:
     return np.array_equal(np.sort(np.asarray(some)), np.sort(np.asarray(others)))
 
 
+def _are_outputs(classes: Any) -> bool:
+    """Say whether classes are a list of them for each output."""
+    return isinstance(classes, list) and len(classes) > 0 and np.ndim(classes[0]) == 1
+
+
+def _is_column(y: Any) -> bool:
+    shape = getattr(y, "shape", ())
+    return len(shape) == 2 and shape[1] == 1
+
+
 def as_lists(classes: Any) -> list:
     """Return classes as a list, or as one for each output.
 
@@ -269,6 +310,8 @@ def known_classes(estimator: Any, classes: Any, y: Any, former: Any = None) -> A
     learned = getattr(estimator, "classes_", former)
     if classes is not None:
         classes = check_classes(classes, y)
+        if ask_for(estimator).outputs and isinstance(classes, np.ndarray) and _is_column(y):
+            classes = [classes]
         if learned is not None and not are_same(classes, learned):
             raise ValueError(
                 "classes must stay those that the model has learned, "
@@ -421,8 +464,8 @@ def check_labels(
     if y is None:
         return
     y = _as_array(y)
-    if y.ndim == 2 and y.shape[1] > 1:
-        if isinstance(classes, list):
+    if y.ndim == 2 and (y.shape[1] > 1 or _are_outputs(classes)):
+        if _are_outputs(classes):
             for column, labels in zip(y.T, classes, strict=False):
                 check_labels(column, labels, number, order)
         return

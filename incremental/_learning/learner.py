@@ -12,25 +12,12 @@ from dask.sizeof import sizeof
 from sklearn import get_config
 from sklearn.pipeline import Pipeline
 
+from incremental._compat import hands_parameters_on
 from incremental._data.values import Block, n_rows
 from incremental._learning.batches import Batches
 from incremental._learning.block_checks import check_block, not_finite
-from incremental._learning.labels import check_labels, name_rows
+from incremental._learning.labels import check_labels, last_step, name_rows
 from incremental.exceptions import BlockError, describe
-
-
-def last_step(model: Any) -> Any:
-    """Return what goes on learning: the last step of a pipeline, or the model itself.
-
-    Examples
-    --------
-    >>> from sklearn.pipeline import make_pipeline
-    >>> last_step(make_pipeline("passthrough", make_pipeline("passthrough", 3)))
-    3
-    """
-    while isinstance(model, Pipeline) and model.steps:  # an empty one is refused elsewhere
-        model = model.steps[-1][1]
-    return model
 
 
 def _copy_of_what_learns(model: Any) -> Any:
@@ -165,7 +152,8 @@ class Learner:
         data = {name: value for name, value in batch.items() if name != "y"}
         target = (batch["y"],) if "y" in batch else ()
         try:
-            estimator.partial_fit(data.pop("X"), *target, **data, **params)
+            with hands_parameters_on(estimator):
+                estimator.partial_fit(data.pop("X"), *target, **data, **params)
         except Exception as error:
             raise self._failed(estimator, batch, error) from error
 

@@ -8,7 +8,7 @@ so that there are as many passes as steps with ``partial_fit`` come one after th
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ import numpy as np
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import SelectFromModel
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -25,24 +26,22 @@ from sklearn.preprocessing import (
     OneHotEncoder,
     OrdinalEncoder,
 )
-from sklearn.utils import get_tags
+from sklearn.utils import Tags, get_tags
+from sklearn.utils.metadata_routing import process_routing
 
-from incremental._compat import safe_indexing
-from incremental._data.blocks import UNKNOWN_CATEGORIES, Blocks, layout_of
+from incremental._compat import num_samples, safe_indexing
+from incremental._data.blocks import UNKNOWN_CATEGORIES, Blocks
 from incremental._data.values import Block, n_rows, rows
 from incremental._engines.base import Engine
-from incremental._learning.block_checks import check_block
-from incremental._learning.labels import needs_classes
-from incremental._learning.learner import Learner, last_step
+from incremental._learning.block_checks import check_block, check_rows
+from incremental._learning.labels import last_step, needs_classes, needs_y
+from incremental._learning.learner import Learner
+from incremental._pipelines.layout import UNKNOWN, Known, check_takes, known_of
 from incremental._pipelines.transformers import (
-    CONDITIONS,
-    LINEAR,
-    OTHERWISE,
-    REFUSED,
     counts_nothing,
     is_stateless,
-    kind_of,
     learns,
+    refusal,
 )
 from incremental._planning.plan import Plan
 from incremental.exceptions import BlockError, describe
@@ -123,14 +122,16 @@ def _go_through(through: _Through, number: int, X: Any, *others: Any) -> Any:
 def _follow(number: int, route: Route, known: dict[Route, Any]) -> Any:
     if route not in known:
         X = _follow(number, route[:-1], known)
+        step = route[-1]
         try:
-            known[route] = route[-1](X)
+            found = step(X)
         except Exception as error:
             raise BlockError(
-                f"Block {number} could not be transformed by the step {route[-1].path}: "
+                f"Block {number} could not be transformed by the step {step.path}: "
                 f"{describe(error)}",
                 number,
             ) from error
+        known[route] = check_rows(num_samples(X), found, f"The step {step.path}", number)
     return known[route]
 
 
@@ -165,6 +166,21 @@ def through(planned: Plan, model: Any, names: Iterable[str]) -> Plan:
     return _map(planned, names, [tuple(route)], False) if is_tree(given) else planned
 
 
+def name_row_changer(model: Any, method: str, X: Any) -> str:
+    """Name what returns another number of rows than X has: a step, or the method of a model."""
+    path = ""
+    while isinstance(model, Pipeline):
+        for name, step in model.steps[:-1]:
+            if _passes_through(step):
+                continue
+            before, X = X, step.transform(X)
+            if num_samples(X) != num_samples(before):
+                return f"The step {_join(path, name)}"
+        name, model = model.steps[-1]
+        path = _join(path, name)
+    return f"{method} of {type(model).__name__}"
+
+
 # Steps
 
 
@@ -190,9 +206,26 @@ class _Node:
         self.path = path
         self.estimator = estimator
 
-    def check(self, X: Any) -> None:
-        """Refuse what cannot be trained on blocks like X; None is a layout that is not known."""
+    def inputs(self, known: Known) -> Generator[tuple[_Leaf, Known], None, Known]:
+        """Yield the steps that are not made of others, and what is known of their X.
+
+        Parameters
+        ----------
+        known : Known
+            What is known of the X that this one is given.
+
+        Returns
+        -------
+        known : Known
+            What is known of the X that it returns.
+        """
         raise NotImplementedError
+
+    def check(self, known: Known) -> None:
+        """Refuse what cannot be trained on blocks that are as is known."""
+        for leaf, part in self.inputs(known):
+            leaf.check_step(part)
+            check_takes(leaf.estimator, part, leaf.path)
 
     def parts(self) -> Iterator[Any]:
         """Yield its estimator, and then those of all steps inside."""
@@ -242,42 +275,29 @@ class _Node:
 class _Leaf(_Node):
     """One step."""
 
-    def check(self, X: Any) -> None:
-        estimator, name = self.estimator, type(self.estimator).__name__
+    def inputs(self, known: Known) -> Generator[tuple[_Leaf, Known], None, Known]:
+        yield self, known
+        return UNKNOWN
+
+    def check_step(self, known: Known) -> None:
+        """Refuse a step that cannot be trained block by block."""
+        estimator = self.estimator
         if not hasattr(estimator, "get_params"):
             raise TypeError(f"Step {self.path} must be an estimator. Got {estimator!r} instead.")
-        if is_stateless(estimator):
-            return
-        instead: str | None
-        kind = kind_of(estimator)
-        if kind is not None:
-            fits, condition = CONDITIONS[kind]
-            if fits(estimator) or self._has_categories(X):
-                return
-            why = f"is trained block by block only {condition.replace('``', '')}"
-            instead = OTHERWISE.get(kind)
-        elif learns(estimator):
-            return
-        else:
-            found = next((one for one in REFUSED if name in one.names), None)
-            why, instead, _ = found or (
-                "has no partial_fit, and needs to see rows",
-                LINEAR if hasattr(estimator, "predict") else None,
-                (),
+        why = refusal(estimator)
+        if why is not None and not self._has_categories(known):
+            raise TypeError(
+                f"Every step must be one that can be trained block by block, but {self.path} "
+                f"({estimator!r}) {why}"
             )
-        raise TypeError(
-            f"Every step must be one that can be trained block by block, but {self.path} "
-            f"({estimator!r}) {why}. {f'Use {instead}, or fit' if instead else 'Fit'} it on a "
-            "sample before and pass FrozenEstimator(fitted)."
-        )
 
-    def _has_categories(self, X: Any) -> bool:
+    def _has_categories(self, known: Known) -> bool:
         """Say whether an encoder finds all categories in the dtypes of X."""
         if not isinstance(self.estimator, (OneHotEncoder, OrdinalEncoder)):
             return False
-        if not counts_nothing(self.estimator) or not hasattr(X, "dtypes"):
+        if not counts_nothing(self.estimator) or not known.is_frame:
             return False
-        for column, dtype in X.dtypes.items():
+        for column, dtype in known.rows.dtypes.items():
             if dtype != "category":
                 return False
             if UNKNOWN_CATEGORIES in dtype.categories:
@@ -358,10 +378,10 @@ class _Chain(_Steps):
             if not _passes_through(step)
         }
 
-    def check(self, X: Any) -> None:
+    def inputs(self, known: Known) -> Generator[tuple[_Leaf, Known], None, Known]:
         for node in self.nodes.values():
-            node.check(X)
-            X = None  # what a step makes of it is not known before
+            known = yield from node.inputs(known)
+        return known
 
     def settle(self, X: Any, number: int) -> None:
         for i, node in self.nodes.items():
@@ -370,7 +390,9 @@ class _Chain(_Steps):
                 return
             if X is not None and node is not list(self.nodes.values())[-1]:
                 with node._naming(number):
-                    X = node.estimator.transform(X)
+                    X = check_rows(
+                        num_samples(X), node.estimator.transform(X), f"The step {node.path}", number
+                    )
             self.estimator.steps[i] = (self.estimator.steps[i][0], node.estimator)
         self.complete = True
 
@@ -393,14 +415,32 @@ class _Union(_Steps):
         }
 
     def _branches(self) -> Iterator[tuple[str, Any]]:
-        for name, step in self.estimator.transformer_list:
+        """Yield the names of branches and what takes the place of the steps that were given."""
+        for name, step in self._given():
             if step == "passthrough":  # what scikit-learn puts in its place, too
                 step = FunctionTransformer(feature_names_out="one-to-one")
             yield name, step
 
-    def check(self, X: Any) -> None:
-        for node in self.nodes.values():
-            node.check(self._part(node, X))
+    def inputs(self, known: Known) -> Generator[tuple[_Leaf, Known], None, Known]:
+        dtypes: dict[Any, Any] = {}
+        for name, step in self._given():
+            part = self._known_part(name, known)
+            if part is None:
+                continue
+            if isinstance(step, str) and step == "passthrough":
+                dtypes |= part.dtypes
+            elif name in self.nodes:
+                found = yield from self.nodes[name].inputs(part)
+                dtypes |= found.dtypes
+        return Known(None, dtypes)
+
+    def _given(self) -> Iterator[tuple[str, Any]]:
+        """Yield the names and steps as they were given."""
+        yield from self.estimator.transformer_list
+
+    def _known_part(self, name: str, known: Known) -> Known | None:
+        """Return what is known of the X of a step; None if it gets none."""
+        return known
 
     def _part(self, node: _Node, X: Any) -> Any:
         return X
@@ -408,12 +448,14 @@ class _Union(_Steps):
     def settle(self, X: Any, number: int) -> None:
         if self.complete:
             return
-        with self._naming(number):
-            for node in self.nodes.values():
-                node.settle(self._part(node, X), number)
-            if all(node.complete for node in self.nodes.values()):
+        for node in self.nodes.values():
+            with self._naming(number):
+                part = self._part(node, X)
+            node.settle(part, number)
+        if all(node.complete for node in self.nodes.values()):
+            with self._naming(number):
                 self._assemble(X)
-                self.complete = True
+            self.complete = True
 
     def _assemble(self, X: Any) -> None:
         self.estimator.transformer_list = [
@@ -441,16 +483,37 @@ class _ByColumn(_Union):
     def __init__(self, path: str, estimator: ColumnTransformer):
         super().__init__(path, estimator)
         self._selected: dict[str, _Select] | None = None
+        #: Those whose columns are found in the first block only, or are none before.
+        self._unchecked: set[str] = set()
 
-    def _branches(self) -> Iterator[tuple[str, Any]]:
+    def _given(self) -> Iterator[tuple[str, Any]]:
         yield from ((name, step) for name, step, _ in self.estimator.transformers)
         yield "remainder", self.estimator.remainder
 
-    def check(self, X: Any) -> None:
-        if X is not None:
-            self._resolve(X)
-        super().check(X)
-        self._selected = None  # to be found in the first block
+    def _branches(self) -> Iterator[tuple[str, Any]]:
+        return self._given()
+
+    def inputs(self, known: Known) -> Generator[tuple[_Leaf, Known], None, Known]:
+        self._selected = None if known.rows is None else self._resolve(known.rows)
+        self._unchecked = set()
+        try:
+            return (yield from super().inputs(known))
+        finally:
+            self._selected = None  # to be found in the first block
+
+    def _known_part(self, name: str, known: Known) -> Known | None:
+        if self._selected is not None:
+            if name not in self._selected:
+                self._unchecked.add(name)
+                return None
+            rows = self._selected[name](known.rows)
+            is_frame = getattr(rows, "ndim", 0) == 2 and hasattr(rows, "iloc")
+            return Known(rows, dict(rows.dtypes.items()) if is_frame and known.dtypes else {})
+        columns = {name: columns for name, _, columns in self.estimator.transformers}
+        if name in columns and not callable(columns[name]):
+            return UNKNOWN if _selects_any(columns[name]) else None
+        self._unchecked.add(name)
+        return None
 
     def _resolve(self, X: Any) -> dict[str, _Select]:
         """Find the columns of each step as a ColumnTransformer does: names, masks, callables."""
@@ -476,6 +539,8 @@ class _ByColumn(_Union):
             with self._naming(number):
                 selected = self._resolve(X)
             self.nodes = {n: node for n, node in self.nodes.items() if n in selected}
+            for name in self._unchecked & self.nodes.keys():
+                self.nodes[name].check(UNKNOWN)
         super().settle(X, number)
 
     def _assemble(self, X: Any) -> None:
@@ -601,6 +666,8 @@ class Passes:
         Parameters of ``partial_fit`` that are the same for all blocks, named by `name_params`.
     seed, classes, batch_size
         As for `Learner`.
+    X : dask collection, list of Delayed, or data in memory
+        What the blocks are cut from: tells which columns there are.
 
     Attributes
     ----------
@@ -617,10 +684,12 @@ class Passes:
         seed: int,
         classes: Any,
         batch_size: int | None,
+        X: Any,
     ):
         self.first_rows: Any = None
         self._last = last_step(model)
         self._tree = _node("", model)
+        self._tree.check(known_of(X))  # notes what cannot be checked before the first rows
         self._planned = planned
         self._engine = engine
         self._params = params
@@ -692,7 +761,7 @@ def check(estimator: Any, X: Any) -> None:
     TypeError
         If a step can only be trained on all rows at once.
     """
-    _node("", estimator).check(layout_of(X))
+    _node("", estimator).check(known_of(X))
 
 
 def parts(estimator: Any) -> Iterator[Any]:
@@ -710,11 +779,61 @@ def needs_no_fit(estimator: Any) -> bool:
     >>> needs_no_fit(make_pipeline(Normalizer())), needs_no_fit(make_pipeline(StandardScaler()))
     (True, False)
     """
+    if not hasattr(estimator, "get_params") or isinstance(estimator, type):
+        return False
     return all(
-        is_stateless(part)
+        is_stateless(part) or _is_frozen_and_fitted(part)
         for part in parts(estimator)
         if not isinstance(part, (Pipeline, FeatureUnion))
     )
+
+
+def _is_frozen_and_fitted(estimator: Any) -> bool:
+    return isinstance(estimator, FrozenEstimator) and estimator.__sklearn_is_fitted__()
+
+
+def who_needs_y(estimator: Any, is_new: bool = True) -> str | None:
+    """Name what cannot learn without y; None if everything can.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The model.
+    is_new : bool, default=True
+        Whether all steps of a pipeline have to learn, and not only the last one.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> who_needs_y(make_pipeline(SelectFromModel(SGDClassifier()), StandardScaler()))
+    'SelectFromModel (the step selectfrommodel)'
+    >>> who_needs_y(SGDClassifier()), who_needs_y(StandardScaler())
+    ('SGDClassifier', None)
+    """
+    for path, step in learning_steps(estimator).items():
+        if (is_new or not path) and needs_y(step):
+            return f"{type(step).__name__} (the step {path})" if path else type(step).__name__
+    return None
+
+
+def tags_of(estimator: Any) -> Tags:
+    """Return the tags of an estimator; a tree has those that scikit-learn leaves at their defaults.
+
+    It requires y if a step that learns does, and takes as X what its first step takes.
+    """
+    tags = copy.deepcopy(get_tags(estimator))
+    tags.target_tags.required = who_needs_y(estimator) is not None
+    if not is_tree(estimator):
+        return tags
+    tags.requires_fit = not needs_no_fit(estimator)
+    first = first_step(estimator)
+    if first is not None and not is_tree(first):
+        given = get_tags(first).input_tags
+        for name in ("one_d_array", "two_d_array", "three_d_array", "string", "dict"):
+            setattr(tags.input_tags, name, getattr(given, name))
+    return tags
 
 
 def learning_steps(estimator: Any) -> dict[str, Any]:
@@ -787,6 +906,17 @@ def name_params(estimator: Any, params: dict[str, Any]) -> dict[str, Any]:
 def of_last(estimator: Any, names: Iterable[str]) -> list[str]:
     """Return those names of `name_params` that are parameters of the last step."""
     return [name for name in names if "__" not in name] if is_tree(estimator) else list(names)
+
+
+def of_inner(step: Any, routed: Any) -> dict[str, Any]:
+    """Return the parameters that are routed to a step, as its ``partial_fit`` takes them.
+
+    A SelectFromModel hands them on: they have the names that its estimator gives them.
+    """
+    params = routed.partial_fit
+    if not isinstance(step, SelectFromModel):
+        return params
+    return process_routing(step, "partial_fit", **params).estimator.partial_fit
 
 
 def own_params(names: Iterable[str], path: str) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import dis
+import inspect
 from collections.abc import Callable
 from inspect import getattr_static
 from typing import Any, NamedTuple
@@ -63,7 +65,9 @@ CONDITIONS: dict[type, tuple[Callable[[Any], bool], str]] = {
     SelectFromModel: (
         # What is not frozen forgets in a clone what it has learned before.
         lambda t: (
-            hasattr(t, "partial_fit") and t.prefit == isinstance(t.estimator, FrozenEstimator)
+            learns_blocks(t)
+            and learns_blocks(t.estimator)
+            and t.prefit == isinstance(t.estimator, FrozenEstimator)
         ),
         "with an estimator that has ``partial_fit``; with ``prefit=True`` a frozen one",
     ),
@@ -75,13 +79,31 @@ class Refusal(NamedTuple):
 
     why: str
     instead: str
-    names: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    #: What to do, where neither something else nor the frozen step can stand in its place.
+    remedy: str = ""
 
 
 LINEAR = "SGDClassifier or SGDRegressor"
 
+#: Samplers, as of imbalanced-learn.
+SAMPLERS = Refusal(
+    "is a sampler: samplers change the number of rows, and a block keeps its own",
+    "",
+    remedy=(
+        "Leave it out and use class_weight='balanced' of the classifier, or sample_weight; or "
+        "sample X and y before."
+    ),
+)
+
 #: By the names of classes; for others the error says less.
 REFUSED = [
+    Refusal(
+        "changes the number of rows",
+        "",
+        ("PatchExtractor",),
+        "Extract the patches before, block by block (X.map_blocks).",
+    ),
     Refusal(
         "decomposes all rows at once",
         "IncrementalPCA",
@@ -195,7 +217,85 @@ def learns(estimator: Any) -> bool:
     """Say whether a step takes a pass: it has ``partial_fit`` and something to learn."""
     if is_stateless(estimator) or kind_of(estimator) in LAYOUT:
         return False
-    return hasattr(estimator, "partial_fit")
+    return learns_blocks(estimator)
+
+
+def learns_blocks(estimator: Any) -> bool:
+    """Say whether an estimator has a ``partial_fit`` that does something.
+
+    Examples
+    --------
+    >>> class Inherits(SelectFromModel):
+    ...     def partial_fit(self, X, y=None):
+    ...         raise NotImplementedError
+    >>> learns_blocks(Inherits(None)), learns_blocks(PolynomialFeatures())
+    (False, False)
+    """
+    return hasattr(estimator, "partial_fit") and not _only_raises(estimator.partial_fit)
+
+
+def _only_raises(method: Any) -> bool:
+    """Say whether a method is there only to raise a NotImplementedError, as in dask-ml's scalers.
+
+    It does if it has neither a return nor a branch.
+    """
+    code = getattr(inspect.unwrap(method), "__code__", None)
+    if code is None or "NotImplementedError" not in code.co_names:
+        return False
+    goes_on = "RETURN", "JUMP", "POP_JUMP", "FOR_ITER", "SEND", "YIELD"
+    return not any(one.opname.startswith(goes_on) for one in dis.get_instructions(code))
+
+
+def working_base(estimator: Any) -> type | None:
+    """Return the class that an estimator has made its ``partial_fit`` raise of, if there is one."""
+    return next(
+        (
+            base
+            for base in type(estimator).__mro__
+            if hasattr(base, "partial_fit") and not _only_raises(base.partial_fit)
+        ),
+        None,
+    )
+
+
+def is_sampler(estimator: Any) -> bool:
+    """Say whether an estimator samples rows; a frozen one is what is in it."""
+    return hasattr(estimator, "fit_resample")
+
+
+def refusal(estimator: Any) -> str | None:
+    """Say why an estimator cannot be trained block by block, and what to do; None if it can.
+
+    Whether categories are found in the dtypes of X is another question.
+    """
+    if is_sampler(estimator):
+        return f"{SAMPLERS.why}. {SAMPLERS.remedy}"
+    name = type(estimator).__name__
+    found = next((one for one in REFUSED if name in one.names), None)
+    if found is not None and found.remedy:
+        return f"{found.why}. {found.remedy}"
+    if is_stateless(estimator):
+        return None
+    kind = kind_of(estimator)
+    if kind is not None:
+        fits, condition = CONDITIONS[kind]
+        if fits(estimator):
+            return None
+        why = f"is trained block by block only {condition.replace('``', '')}"
+        instead = OTHERWISE.get(kind, "")
+    elif learns_blocks(estimator):
+        return None
+    elif hasattr(estimator, "partial_fit"):
+        base = working_base(estimator)
+        why = "has a partial_fit that only raises NotImplementedError"
+        instead = "" if base is None else f"{base.__module__.partition('._')[0]}.{base.__name__}"
+    elif found is not None:
+        why, instead = found.why, found.instead
+    else:
+        why = "has no partial_fit, and needs to see rows"
+        instead = LINEAR if hasattr(estimator, "predict") else ""
+    use = f"Use {instead}, or fit" if instead else "Fit"
+    return f"{why}. {use} it on a sample before and pass FrozenEstimator(fitted)."
 
 
 def is_stateless(estimator: Any) -> bool:
