@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import hashlib
 import os
+import pickle
 import threading
 import uuid
 import warnings
@@ -77,11 +79,22 @@ def apply(model: Any, method: str, X: Any, row: Any = None) -> Any:
 
 
 def _token(model: Any) -> str:
-    """Return what a model is called in a graph: the same for models that are the same."""
+    """Return what a model is called in a graph: the same for models that are the same.
+
+    Not dask.base.tokenize, which reads pickles, too: that replaces the methods of classes of a
+    script or a notebook.
+    """
+    arrays: list[pickle.PickleBuffer] = []
     try:
-        return tokenize(model, ensure_deterministic=True)
+        pickled = pickle.dumps(model, protocol=5, buffer_callback=arrays.append)
     except Exception:  # not every model can be pickled, and so be looked into
         return uuid.uuid4().hex
+    if b"__main__" in pickled:  # a class that may be another one in the next cell
+        return uuid.uuid4().hex
+    digest = hashlib.blake2b(pickled, digest_size=16)
+    for array in arrays:
+        digest.update(array.raw())
+    return digest.hexdigest()
 
 
 def _one(container: Container, method: str, shared: Any, example: Any, item: int | None) -> Any:

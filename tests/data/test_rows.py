@@ -27,6 +27,7 @@ from sklearn.model_selection import (
 )
 
 from incremental import Incremental, indexable
+from incremental._data.rows import Rows
 from tests.conftest import loop, same_state
 
 pd = pytest.importorskip("pandas")
@@ -331,3 +332,13 @@ def test_blocks_are_kept_only_where_the_rows_are_in_their_order(frame):
 
 def test_rows_show_how_many_they_are(frame):
     assert repr(indexable(frame)) == "Rows(shape=(120, 4), n_blocks=5)"
+
+
+def test_rows_have_a_table_for_notebooks():
+    frame = dd.from_pandas(pd.DataFrame({"<a>": [0.5, 1, 2], "b": [1, 2, 3]}), npartitions=2)
+    shown = indexable(frame)._repr_html_()
+    assert "(3, 2)" in shown and "1 to 2" in shown
+    assert "&lt;a&gt; float64, b int64" in shown
+    assert "int64" in indexable(frame["b"])._repr_html_()
+    assert "Columns" not in indexable([dask.delayed(np.ones((2, 1)))])._repr_html_()
+    assert "(0,)" in Rows([], [])._repr_html_()
