@@ -15,6 +15,7 @@ from incremental._data.blocks import in_one_graph
 from incremental._data.container import Container
 from incremental._data.containers import as_container
 from incremental._data.frames import Frame, lower_together
+from incremental._data.nearly_right import put_right
 from incremental._data.rows import Rows
 
 
@@ -72,7 +73,10 @@ def indexable(*data: Any) -> Any:
         id(container): Rows(some, lengths, container.meta)
         for container, some, lengths in zip(unknown, blocks, counts, strict=True)
     }
-    found = [rows.get(id(c), value) for c, value in zip(containers, data, strict=True)]
+    found = [
+        rows.get(id(container), put_right(value))
+        for container, value in zip(containers, data, strict=True)
+    ]
     return found[0] if len(found) == 1 else found
 
 
