@@ -18,6 +18,7 @@ from dask.delayed import Delayed
 
 from incremental._data.frames import is_frame
 from incremental._data.rows import Rows
+from incremental.exceptions import shorten
 
 WANTED = "a dask array, dataframe or bag, a list of Delayed blocks, or data in memory"
 READ = "dask.dataframe.read_parquet(path) or read_csv, dask.array.from_zarr or from_delayed"
@@ -95,7 +96,9 @@ def refuse(data: Any, name: str) -> None:
             f"pandas.DataFrame({name}) if its values are columns."
         )
     if hasattr(data, "shape") and np.ndim(data) == 0 and not sp.issparse(data):
-        raise ValueError(f"{name} must have one row for each sample. Got a single value: {data!r}.")
+        raise ValueError(
+            f"{name} must have one row for each sample. Got a single value: {shorten(data)}."
+        )
 
 
 def is_lazy(data: Any) -> bool:

@@ -28,7 +28,7 @@ from incremental._data.nearly_right import is_lazy, put_right, refuse
 from incremental._data.results import array_of, frame_of
 from incremental._data.values import rows_like
 from incremental._engines.open import open_engine
-from incremental._estimator.checks import check_columns
+from incremental._estimator.columns import check_columns
 from incremental._learning.block_checks import check_rows
 from incremental._pipelines.layout import check_takes, known_of
 from incremental._pipelines.pipeline import first_rows, first_step, name_row_changer
