@@ -61,6 +61,10 @@ class Array(Container):
         return (None if self._has_unknown_columns else super().columns[0]), None
 
     @property
+    def n_dimensions(self) -> int:  # type: ignore[override]
+        return self.data.ndim
+
+    @property
     def as_column(self) -> str | None:  # type: ignore[override]
         is_column = self.data.ndim == 1 and self.data.dtype.kind in "biufc"
         return "X.reshape(-1, 1)" if is_column else None

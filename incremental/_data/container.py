@@ -38,6 +38,8 @@ class Container(ABC):
     promise: Promise | None = None
     #: What makes rows of numbers in one dimension a column; None where these are none.
     as_column: str | None = None
+    #: How many dimensions the data have; None where they are in memory, or do not say it.
+    n_dimensions: int | None = None
     #: One or two rows that look like those of the blocks; None if that is not known.
     meta: Any = None
 

@@ -80,6 +80,10 @@ class Frame(Container):
         return len(columns), columns if all(isinstance(name, str) for name in columns) else None
 
     @property
+    def n_dimensions(self) -> int:  # type: ignore[override]
+        return self.data.ndim
+
+    @property
     def as_column(self) -> str | None:  # type: ignore[override]
         is_column = self.data.ndim == 1 and getattr(self.data.dtype, "kind", "O") in "biufc"
         return "X.to_frame()" if is_column else None

@@ -95,7 +95,8 @@ def refuse(data: Any, name: str) -> None:
             f"sparse matrix or a list. Got {type(data).__name__} instead; pass a list of rows, or "
             f"pandas.DataFrame({name}) if its values are columns."
         )
-    if hasattr(data, "shape") and np.ndim(data) == 0 and not sp.issparse(data):
+    shape = getattr(data, "shape", None)
+    if isinstance(shape, tuple) and not shape:
         raise ValueError(
             f"{name} must have one row for each sample. Got a single value: {shorten(data)}."
         )

@@ -82,6 +82,10 @@ class Selected(Loaders):
         return list(self.rows.lengths)
 
     @property
+    def n_dimensions(self) -> int:  # type: ignore[override]
+        return len(self.rows.shape)
+
+    @property
     def columns(self) -> tuple[int | None, list[str] | None]:
         return columns_of_rows(self.rows)  # which has a shape, and no names
 
