@@ -9,6 +9,7 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
+from dask.base import collections_to_expr
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.multioutput import MultiOutputClassifier
@@ -113,6 +114,23 @@ def test_models_that_cannot_be_looked_into_have_names_of_their_own():
     from incremental._estimator.lazy import apply
 
     assert apply(model, "predict", X).name != apply(model, "predict", X).name
+
+
+def tasks_of(name, *collections):
+    graph = collections_to_expr(list(collections)).optimize().__dask_graph__()
+    return {key: task.dependencies for key, task in graph.items() if key[0] == name}
+
+
+@pytest.mark.parametrize("make", LAZY.values(), ids=LAZY)
+def test_a_prediction_is_made_of_the_same_tasks_whatever_is_computed_with_it(make):
+    lazy = make()
+    model = Incremental(GaussianNB(), classes=[0, 1]).fit(X, LABELS)
+    one, two = model.predict(lazy), model.predict(lazy)
+    alone = tasks_of(one.name, one)
+    assert len(alone) == one.numblocks[0]
+    assert alone == tasks_of(one.name, one, one + 1, two.sum(), model.predict_proba(lazy))
+    if lazy is X:
+        assert alone == tasks_of(one.name, X, one, X[:, 0] > 0.5)
 
 
 # What they are
