@@ -19,6 +19,9 @@ from sklearn.preprocessing import StandardScaler
 
 from incremental import Incremental
 
+#: Many of these look at one pass only.
+pytestmark = pytest.mark.filterwarnings("ignore:early_stopping=True has nothing to stop")
+
 
 def agreement(a, b):
     return np.mean(a == b)
