@@ -20,6 +20,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from incremental import Incremental
 
+#: Many of these look at one pass only.
+pytestmark = pytest.mark.filterwarnings("ignore:early_stopping=True has nothing to stop")
+
 
 def agreement(a, b):
     return np.mean(a == b)

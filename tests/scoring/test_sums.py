@@ -21,6 +21,9 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from incremental import BlockError, Incremental
 
+#: Many of these look at one pass only.
+pytestmark = pytest.mark.filterwarnings("ignore:early_stopping=True has nothing to stop")
+
 
 def test_the_default_score_takes_weights(source):
     w = np.linspace(0, 1, 200)
