@@ -203,13 +203,13 @@ def in_one_graph(containers: Sequence[Container]) -> dict[Key, GraphNode]:
     """
     graph: dict[Key, GraphNode] = {}
     layered = []
-    seen: set[int] = set()  # frames that were lowered together have one graph
+    seen: list[dict[Key, GraphNode]] = []  # frames that were lowered together have one graph
     for container in containers:
         tasks = container.tasks
         if tasks is None:
             layered.append(container)
-        elif id(tasks) not in seen:
-            seen.add(id(tasks))
+        elif not any(tasks is others for others in seen):
+            seen.append(tasks)
             graph.update(tasks)
     if layered:
         merged = HighLevelGraph.merge(*(container.graph for container in layered))

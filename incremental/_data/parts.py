@@ -61,8 +61,9 @@ class Loaders(Container):
 
     @cached_property
     def graph(self) -> HighLevelGraph:
-        graphs = {id(block.dask): block.dask for block in self.data}.values()
-        return in_few_layers(HighLevelGraph.merge(*graphs))
+        # All are held while their identities are compared: a leaf makes its graph anew each time.
+        graphs = [block.dask for block in self.data]
+        return in_few_layers(HighLevelGraph.merge(*{id(graph): graph for graph in graphs}.values()))
 
     @property
     def collection(self) -> Any:

@@ -1,5 +1,6 @@
 """Containers become blocks that are cut where X is, and share one graph."""
 
+import copy
 import operator
 
 import dask
@@ -7,8 +8,10 @@ import dask.array as da
 import dask.bag as db
 import dask.dataframe as dd
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
+from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 from dask.task_spec import DataNode, GraphNode
 from hypothesis import given, settings
@@ -366,3 +369,30 @@ def test_layers_that_are_written_out_are_put_into_one():
     few.validate()
     found = dask.get(dict(few), list(X.__dask_keys__()))
     assert np.array_equal(np.concatenate([block for (block,) in found]), X.compute())
+
+
+class Leaf(Delayed):
+    """Has a graph that lies, every other time, where that of another one has lain."""
+
+    def __init__(self, key, value):
+        super().__init__(key, {})
+        self.graphs = [HighLevelGraph.from_collections(key, {key: value}, ()) for _ in range(9)]
+
+    @property
+    def dask(self):
+        given = self.graphs.pop()
+        # In pairs: the first of them is gone when its identity is known.
+        return given if len(self.graphs) % 2 else copy.copy(given)
+
+
+def test_blocks_whose_graphs_are_made_anew_each_time_are_all_in_the_graph():
+    blocks = make_blocks([Leaf(f"leaf-{i}", np.full((2, 1), i)) for i in range(9)])
+    assert all(key in blocks.graph for keys in blocks.keys for key in keys)
+
+
+def test_values_in_memory_are_all_in_the_graph():
+    rows = {f"weight_{i}": np.arange(6) for i in range(20)}
+    frame = dd.from_pandas(pd.DataFrame({"a": range(6)}), npartitions=1)
+    for X in (frame, da.ones((6, 1), chunks=2)):
+        blocks = make_blocks(X, np.arange(6), rows)
+        assert all(key in blocks.graph for keys in blocks.keys for key in keys)
