@@ -7,6 +7,7 @@ says why the name is needed, the versions that it was seen in, and what would re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -36,6 +37,7 @@ __all__ = [
     "has_callbacks",
     "is_checkpoint",
     "is_store",
+    "max_workers",
     "metric_of",
     "num_samples",
     "response_methods",
@@ -184,3 +186,11 @@ def is_checkpoint(key: Key) -> bool:
     dask 2025.5 to 2026.8: to be replaced as that of `is_store`.
     """
     return isinstance(key, str) and key.startswith("checkpoint-")
+
+
+def max_workers(pool: Executor) -> int | None:
+    """Return how many tasks a pool runs at once; None if it does not say.
+
+    Python 3.11 to 3.13: executors of the standard library keep it to themselves; dask asks as well.
+    """
+    return getattr(pool, "_max_workers", None)

@@ -85,7 +85,9 @@ class Fit:
             warn_of_ignored(self._wrapper.estimator, self._stops_early and self._n_passes == 1)
         with (
             whole_blocks() as interrupt,
-            open_engine(blocks.collections) as engine,
+            open_engine(
+                [*blocks.collections, *(held_out.collections if held_out else [])]
+            ) as engine,
             interrupt.allowed(),
         ):
             planned = engine.plan(blocks)

@@ -82,16 +82,16 @@ class ScoredModel(ModelMethods):
         params = self._routed("score", params)
         check_keywords(model.score if scorer is None else metric_of(scorer), params)
         check_columns(model, X)
-        check(model, scorer, y is not None, in_blocks=False)
         rows = {k: v for k, v in params.items() if is_per_row(v, X)}
         if n_rows(X) is not None:
             check_weights(X, params, rows)
         whole = {k: v for k, v in params.items() if k not in rows}
         blocks = make_blocks(X, y, rows)
-        if not blocks.collections:
+        in_blocks = bool(blocks.collections)
+        check(model, scorer, y is not None, in_blocks)
+        if not in_blocks:
             ask = model.score if scorer is None else partial(scorer, with_classes(model))
             return ask(X, y, **params)
-        check(model, scorer, y is not None)
         with open_engine(blocks.collections) as engine:
             planned = engine.plan(blocks)
             return score(model, scorer, planned, engine, self.prefetch, whole)
