@@ -38,7 +38,7 @@ class Array(Container):
 
     @property
     def graph(self) -> HighLevelGraph:
-        return self.data.__dask_graph__()
+        return self.data.dask
 
     @property
     def token(self) -> Any:

@@ -129,7 +129,7 @@ class Memory(Container):
 
     @property
     def graph(self) -> HighLevelGraph:
-        return HighLevelGraph.from_collections(self.keys[0][0], self.tasks)  # type: ignore[index]
+        return HighLevelGraph.from_collections(self.keys[0][0], self.tasks)  # type: ignore[index, arg-type]
 
     @property
     def columns(self) -> tuple[int | None, list[str] | None]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from dask.bag import Bag
+from dask.core import flatten
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 from dask.task_spec import Task, TaskRef
@@ -32,9 +33,10 @@ class BagOfRows(Container):
 
     @property
     def graph(self) -> HighLevelGraph:
-        partitions = zip(self.keys, self.data.__dask_keys__(), strict=True)
+        partitions = zip(self.keys, flatten(self.data.__dask_keys__()), strict=True)
         layer = {key: Task(key, _as_list, TaskRef(part)) for key, part in partitions}
-        return HighLevelGraph.from_collections(self.token, layer, dependencies=[self.data])
+        bags: list[Any] = [self.data]
+        return HighLevelGraph.from_collections(self.token, layer, dependencies=bags)
 
     @property
     def token(self) -> Any:
