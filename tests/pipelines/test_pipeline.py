@@ -919,9 +919,9 @@ def test_a_column_transformer_needs_the_columns_that_it_uses_only():
         assert np.array_equal(model.predict(lazy_X[columns]).compute(), model.predict(X))
     model.partial_fit(lazy_X[["size"]], lazy_y)
     assert model.n_iter_ == 2
-    stopped = Incremental(pipe, early_stopping=True)
+    stopped = Incremental(pipe, early_stopping=True, max_iter=2)
     stopped.fit(lazy_X[["size", "city"]], lazy_y, X_val=lazy_X[["size"]], y_val=lazy_y)
-    assert len(stopped.validation_scores_) == 1
+    assert len(stopped.validation_scores_) == 2
 
 
 class Days(TransformerMixin, BaseEstimator):
