@@ -112,7 +112,7 @@ def plan(blocks: Blocks, get: Get, make_store: MakeStore) -> Plan:
     return Plan(replace(blocks, graph=whole), traced)
 
 
-def _with_stores(blocks: Blocks, make_store: MakeStore) -> tuple[Graph, set[Key]]:
+def _with_stores(blocks: Blocks, make_store: MakeStore) -> tuple[dict[Key, GraphNode], set[Key]]:
     """Make the files of shuffles; return a graph that has them, and the barriers of all."""
     graph = blocks.graph
     if not any(map(is_store, graph)):

@@ -128,7 +128,8 @@ def grouped(n_partitions):
 
 @pytest.mark.parametrize("n_partitions", [1, 4])
 def test_groups_of_a_bag_are_learned_once(n_partitions):
-    model = Incremental(Memory(), max_iter=2).fit(grouped(n_partitions))
+    with dask.config.set(scheduler="threads"):
+        model = Incremental(Memory(), max_iter=2).fit(grouped(n_partitions))
     for row in np.array(model.rows_).reshape(2, -1):
         assert sorted(row) == list(range(N_ROWS))
 
