@@ -34,7 +34,8 @@ from incremental._data.blocks import UNKNOWN_CATEGORIES, Blocks
 from incremental._data.values import Block, n_rows, rows
 from incremental._engines.base import Engine
 from incremental._learning.block_checks import check_block, check_rows
-from incremental._learning.labels import last_step, needs_classes, needs_y
+from incremental._learning.classes import needs_classes, needs_y
+from incremental._learning.labels import last_step
 from incremental._learning.learner import Learner
 from incremental._pipelines.layout import UNKNOWN, Known, check_takes, known_of
 from incremental._pipelines.transformers import (
@@ -44,7 +45,7 @@ from incremental._pipelines.transformers import (
     refusal,
 )
 from incremental._planning.plan import Plan
-from incremental.exceptions import BlockError, describe
+from incremental.exceptions import BlockError, describe, shorten
 
 #: Rows of the first block that steps are fitted on which look at the layout only.
 N_HEAD = 1_000
@@ -283,7 +284,9 @@ class _Leaf(_Node):
         """Refuse a step that cannot be trained block by block."""
         estimator = self.estimator
         if not hasattr(estimator, "get_params"):
-            raise TypeError(f"Step {self.path} must be an estimator. Got {estimator!r} instead.")
+            raise TypeError(
+                f"Step {self.path} must be an estimator. Got {shorten(estimator)} instead."
+            )
         why = refusal(estimator)
         if why is not None and not self._has_categories(known):
             raise TypeError(
