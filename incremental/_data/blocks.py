@@ -109,7 +109,7 @@ class Blocks:
         """
         token = uuid.uuid4().hex
         graph = dict(self.graph)
-        shared = f"state-{token}"
+        shared = f"{label}-settings-{token}"
         graph[shared] = DataNode(shared, state)
         at = [self.names.index(kept) for kept in keep]
         keys = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -76,8 +75,6 @@ class Learner:
         #: Calls of ``partial_fit``, and rows of blocks that were taken.
         self.n_batches = 0
         self.n_rows = 0
-        #: What each of the blocks has cost that were learned last, in seconds, if that is measured.
-        self.seconds = math.inf
         #: Whether the model is not yet that of the estimator that trains it.
         self.is_new = True
         #: A row of X, to find out what the model returns.
@@ -122,6 +119,11 @@ class Learner:
         """Learn what waits for more rows."""
         self.waiting = []
         self._learn_batches(self._batches.rest())
+
+    @property
+    def label(self) -> str:
+        """Return what a dashboard calls what learns."""
+        return type(last_step(self.model)).__name__
 
     @property
     def n_waiting(self) -> int:

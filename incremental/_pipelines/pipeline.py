@@ -639,6 +639,10 @@ class _Together(Learner):
         self._columns = [{_name_of_X(i): "X", **one} for i, one in enumerate(columns)]
         self._params = params
 
+    @property
+    def label(self) -> str:
+        return "-".join(dict.fromkeys(type(step).__name__ for step in self.model))
+
     def learn(self, number: int, block: Block) -> bool:
         """Learn from one block, whose "X" has one for each step."""
         parts = {_name_of_X(i): X for i, X in enumerate(block["X"])}

@@ -7,15 +7,18 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import distributed
+import joblib
 from dask.task_spec import GraphNode
 from dask.typing import Key
 
+from incremental._data.blocks import Blocks
 from incremental._data.values import Block
 from incremental._engines.base import Engine, Turn
 from incremental._engines.cluster.stream import stream
 from incremental._engines.cluster.training import turns
 from incremental._planning.graph import Graph
 from incremental._planning.plan import Plan
+from incremental.exceptions import BlockError
 
 
 class ClusterEngine(Engine):
@@ -31,7 +34,24 @@ class ClusterEngine(Engine):
         self.client = client
 
     def get(self, graph: Graph, keys: Sequence[Key]) -> Sequence[Any]:
-        return self.client.get(graph, keys)
+        # One block of all values, so that it survives losses like any other.
+        names = tuple(map(str, range(len(keys))))
+        block = Blocks(
+            graph=dict(graph),
+            names=names,
+            keys=[tuple(keys)],
+            lengths=[None],
+            numbers=[0],
+            collections=[],
+            promise=None,
+        )
+        try:
+            with self.stream(Plan(block), prefetch=0) as computed:
+                [(_, values)] = computed
+            return [values[name] for name in names]
+        except BlockError as failed:
+            error = failed.__cause__ or failed
+        raise error  # not within the except clause, see `Attempts.until`
 
     def make_store(self, task: GraphNode) -> Any:
         raise ValueError(
@@ -61,9 +81,13 @@ def open_cluster(client: distributed.Client) -> Iterator[ClusterEngine]:
     """Yield an engine; within a task, let another one have its thread meanwhile."""
     with ExitStack() as stack:
         try:
-            distributed.get_worker()
+            distributed.secede()
         except ValueError:  # not within a task
             pass
+        except KeyError:  # somebody around us, who goes on to compute, has left the threads already
+            stack.enter_context(joblib.parallel_config("sequential"))
         else:
-            stack.enter_context(distributed.worker_client())
+            stack.callback(distributed.rejoin)
+            # joblib's dask backend leaves them, too, wherever an estimator computes in parallel.
+            stack.enter_context(joblib.parallel_config("sequential"))
         yield ClusterEngine(client)

@@ -1,11 +1,12 @@
-"""On a cluster: windows of blocks are submitted to the workers, a few ahead, and lost ones again.
+"""On a cluster: windows of blocks are submitted to the workers, a few ahead.
 
 What becomes of the blocks there: small values are gathered (`stream`), and models learn from them
-(`incremental._engines.cluster.training`).
+(`chain`).  What comes after a loss: `attempts`.
 """
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -14,12 +15,22 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import distributed
+from dask.highlevelgraph import HighLevelGraph
 from dask.sizeof import sizeof
 from dask.task_spec import Alias, DataNode, GraphNode
+from dask.typing import Key
 
-from incremental._engines.cluster.losses import Failed, FailedTogether, Lost, check_open, release
+from incremental._engines.cluster.held import Held
+from incremental._engines.cluster.losses import (
+    Failed,
+    Lost,
+    check_open,
+    release,
+    warn_of_silence,
+)
+from incremental._planning.graph import cull
 from incremental._planning.plan import Plan
-from incremental._planning.windows import Key, Window, cull
+from incremental._planning.windows import Window
 
 Graph = dict[Key, GraphNode]
 OnSubmit = Callable[[distributed.Future], Any]
@@ -29,6 +40,9 @@ LARGE = 1_000_000
 
 #: So often a feed that waits looks whether its client is there, in seconds.
 CHECK_EVERY = 1.0
+
+#: After so many seconds without an event, a feed looks whether any worker can do what it asks for.
+SILENCE = 3.0
 
 
 class Feed:
@@ -47,6 +61,11 @@ class Feed:
         Given how many blocks are done, says how many may be under way at once.
     start, stop : int
         The first position, and the one behind the last.
+
+    Notes
+    -----
+    dask calls back in a thread of its own when a task is done.  The callback only puts an event
+    into a queue; everything else happens in the thread that calls `process`.
     """
 
     def __init__(
@@ -59,27 +78,33 @@ class Feed:
     ):
         self.client = client
         self.blocks = planned.blocks
+        self.start, self.stop = start, stop
+        #: Makes the keys of this feed those of no other.
+        self.token = uuid.uuid4().hex
+        #: All blocks before this position are done.
+        self.n_done = start
+        #: What the tasks of the blocks return, by position.
+        self.futures: dict[int, distributed.Future] = {}
+        self._limit_at = limit
         # The workers of a P2P shuffle ask for its barrier, which must not be fused, by its name; so
         # that this means the same in each pass, what the barrier needs has the same names, too.
         graph = planned.blocks.graph
         self._kept = cull(graph, [key for key, task in graph.items() if task.block_fusion])
-        self.start, self.stop = start, stop
-        self.token = uuid.uuid4().hex
-        self.n_done = start
-        #: What the tasks of the blocks return, by the last block of each.
-        self.futures: dict[int, distributed.Future] = {}
-        self._limit_at = limit
+        #: All blocks before this position are submitted.
         self._n_submitted = start
+        #: What has happened, each as a function that takes note of it.
         self._events: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._finished: dict[int, range] = {}
-        self._failed: dict[int, range] = {}
+        #: When the last event came; nan after the warning that none comes.
+        self._heard = time.monotonic()
+        #: The positions of blocks that are done, or failed, before all of those before them.
+        self._finished: set[int] = set()
+        self._failed: set[int] = set()
+        #: The windows that are not submitted yet, and those with blocks that are not done.
         self._waiting = deque(_needed(planned.windows, start, stop))
         self._under_way: deque[Window] = deque()
-        self._users = Counter(
-            lender for window in self._waiting for lender in set(window.inputs.values())
-        )
+        #: The keys, on the cluster, of values in memory that several windows use.
         self._shared: set[Key] = set()
-        self._held: dict[Any, list[distributed.Future]] = {}
+        self.held = Held(self._waiting)
         self._events.put(self._open)
 
     @property
@@ -90,12 +115,10 @@ class Feed:
         """Add the task of a block; return keys to submit, and what to do with their futures."""
         raise NotImplementedError
 
-    def add_whole(self, graph: Graph) -> dict[Key, OnSubmit]:
-        """Add a task that takes blocks from those that wait and computes them itself, if any."""
-        return {}
+    # Submitting
 
     def _open(self) -> None:
-        """Publish what several windows share, and start."""
+        """Publish what several windows share."""
         check_open(self.client)
         if not self.client.nthreads():  # a cluster grows for tasks, not for data
             self.client.submit(int, pure=False).result()
@@ -111,9 +134,8 @@ class Feed:
             if n > 1
         }
         self._shared = set(shared)
-        self._send_large(self, shared)
-        self._submit(shared, dict.fromkeys(shared, partial(self._hold, self)))
-        self.fill()
+        self._send_large(shared, self.held.for_all)
+        self._submit(shared, dict.fromkeys(shared, self.held.for_all))
 
     def name(self, key: Key) -> Key:
         """Return what a key of the plan is called on the cluster."""
@@ -130,56 +152,61 @@ class Feed:
         # 1 and "1" are two keys.
         return f"{key}-{self.token}" if isinstance(key, str) else f"{self.token}-{key!r}"
 
-    def fill(self) -> None:
+    def _fill(self) -> None:
         """Submit windows while there is room for them."""
         graph: Graph = {}
         wanted: dict[Key, OnSubmit] = {}
         while self._waiting and self._has_room():
-            if whole := self.add_whole(graph):
-                wanted.update(whole)
-                continue
             window = self._waiting.popleft()
-            tasks: Graph = {}
-            for key, task in window.tasks.items():
-                name = self.name(key)
-                if not isinstance(task, Alias) and name not in self._shared:
-                    subs: dict[Key, Any] = {d: self.name(d) for d in task.dependencies}
-                    tasks[name] = task.substitute(subs, key=name)
-            self._send_large(window, tasks)
-            graph.update(tasks)
-            if window.blocks:
-                self._under_way.append(window)
-                while self._n_submitted < min(window.blocks.stop, self.stop):
-                    self._n_submitted += 1
-                    wanted.update(self.add(graph, self._n_submitted - 1))
-            else:
-                hold = partial(self._hold, window)
+            graph.update(self._tasks(window))
+            hold = partial(self.held.for_window, window)
+            if not window.blocks:
                 wanted.update(dict.fromkeys(map(self.name, window.outputs), hold))
+                continue
+            self._under_way.append(window)
+            while self._n_submitted < min(window.blocks.stop, self.stop):
+                self._n_submitted += 1
+                wanted.update(self.add(graph, self._n_submitted - 1))
         self._submit(graph, wanted)
+
+    def _tasks(self, window: Window) -> Graph:
+        """Return the tasks of a window as they are called on the cluster."""
+        tasks: Graph = {}
+        for key, task in window.tasks.items():
+            name = self.name(key)
+            if not isinstance(task, Alias) and name not in self._shared:
+                subs: dict[Key, Any] = {d: self.name(d) for d in task.dependencies}
+                tasks[name] = task.substitute(subs, key=name)
+        self._send_large(tasks, partial(self.held.for_window, window))
+        return tasks
+
+    def _has_room(self) -> bool:
+        window = next(window for window in self._waiting if window.blocks)
+        size = min(window.blocks.stop, self.stop) - max(window.blocks.start, self.start)
+        n_under_way = self._n_submitted - self.n_done
+        return n_under_way == 0 or n_under_way + size <= self._limit
 
     def _submit(self, graph: Graph, wanted: dict[Key, OnSubmit]) -> None:
         if not wanted:
             return
-        # No timeout, so that each submission has precedence over all later ones.
-        futures = self.client.get(graph, list(wanted), sync=False, fifo_timeout="0s")
+        # A layer, since dask hashes a plain dictionary, which not all values allow that can be sent
+        # (h5py's).  No timeout, so that each submission has precedence over all later ones.
+        layer = HighLevelGraph.from_collections(f"blocks-{uuid.uuid4().hex}", graph)
+        futures = self.client.get(layer, list(wanted), sync=False, fifo_timeout="0s")
         for future, on_submit in zip(futures, wanted.values(), strict=True):
             on_submit(future)
 
-    def _watch(self, positions: range, future: distributed.Future) -> None:
-        """Have an event when the task of these blocks is done."""
-        self.futures[positions[-1]] = future
-        events = self._events
-        future.add_done_callback(lambda future: events.put(partial(self._done, positions, future)))
-
-    def _send_large(self, holder: Any, tasks: Graph) -> None:
+    def _send_large(self, tasks: Graph, hold: OnSubmit) -> None:
+        """Send values in memory to the workers, if they are large, rather than with the graph."""
         values = {k: t.value for k, t in tasks.items() if isinstance(t, DataNode)}
         if values and sum(map(sizeof, values.values())) > LARGE:
-            for future in self._scatter(values):
-                self._hold(holder, future)
+            for future in self.scatter(values):
+                hold(future)
             for key in values:
                 del tasks[key]
 
-    def _scatter(self, values: dict[Key, Any], **options: Any) -> list[distributed.Future]:
+    def scatter(self, values: dict[Key, Any], **options: Any) -> list[distributed.Future]:
+        """Send values to the workers."""
         try:
             return list(self.client.scatter(values, **options).values())
         except (OSError, ValueError, KeyError) as error:  # a worker goes, or has gone
@@ -187,17 +214,16 @@ class Feed:
             release([distributed.Future(key, self.client) for key in values])
             raise Lost from error
 
-    def _has_room(self) -> bool:
-        window = self._next()
-        size = min(window.blocks.stop, self.stop) - max(window.blocks.start, self.start)
-        n_under_way = self._n_submitted - self.n_done
-        return n_under_way == 0 or n_under_way + size <= self._limit
+    def watch(self, position: int, future: distributed.Future) -> None:
+        """Have an event when the task of a block is done."""
+        self.futures[position] = future
+        events = self._events
+        future.add_done_callback(lambda future: events.put(partial(self._done, position, future)))
 
-    def _next(self) -> Window:
-        return next(window for window in self._waiting if window.blocks)
+    # What has happened
 
     def process(self) -> None:
-        """Wait for the next event.
+        """Wait for the next event, take note of all that came, and submit what has room now.
 
         Raises
         ------
@@ -209,54 +235,46 @@ class Feed:
             If the client was closed.
         """
         if self.n_done in self._failed:
-            positions = self._failed[self.n_done]
-            future = self.futures[positions[-1]]
-            error = future.exception()
-            if future.status != "cancelled" and len(positions) > 1:
-                raise FailedTogether(positions)
-            # One of several that were under way has killed its worker; which one shows alone.
-            blamed = isinstance(error, distributed.KilledWorker) and self._limit > 1
-            if future.status == "cancelled" or blamed:
-                raise Lost
-            raise Failed(self.n_done, error)
+            raise self._failure()
         try:
             event = self._events.get(timeout=CHECK_EVERY)
         except Empty:  # a client that was closed tells nobody
             check_open(self.client)
-        else:
-            event()
-
-    def process_all(self) -> None:
-        """Take note of all that has happened since."""
+            if time.monotonic() - self._heard > SILENCE:
+                self._heard = float("nan")
+                warn_of_silence(self.client)
+            return
+        self._heard = time.monotonic()
+        event()
         while not self._events.empty():
             self._events.get()()
+        self._fill()
 
-    def _done(self, positions: range, future: distributed.Future) -> None:
+    def _failure(self) -> Exception:
+        """Return what is raised when it is the turn of a block that failed."""
+        future = self.futures[self.n_done]
+        error = future.exception()
+        # One of several that were under way has killed its worker; which one shows alone.
+        blamed = isinstance(error, distributed.KilledWorker) and self._limit > 1
+        if future.status == "cancelled" or blamed:
+            return Lost()
+        return Failed(self.n_done, error)
+
+    def _done(self, position: int, future: distributed.Future) -> None:
         if future.status == "cancelled":
             raise Lost
-        (self._failed if future.status == "error" else self._finished)[positions[0]] = positions
+        (self._failed if future.status == "error" else self._finished).add(position)
         while self.n_done in self._finished:
-            self.n_done = self._finished.pop(self.n_done).stop
+            self._finished.remove(self.n_done)
+            self.n_done += 1
         while self._under_way and self._under_way[0].blocks.stop <= self.n_done:
-            self._let_go(self._under_way.popleft())
-        self.fill()
-
-    def _hold(self, holder: Any, future: distributed.Future) -> None:
-        self._held.setdefault(holder, []).append(future)
-
-    def _let_go(self, holder: Any) -> None:
-        release(self._held.pop(holder, ()))
-        for lender in set(holder.inputs.values()) if isinstance(holder, Window) else ():
-            self._users[lender] -= 1
-            if not self._users[lender]:
-                self._let_go(lender)
+            self.held.done(self._under_way.popleft())
 
     def close(self) -> None:
         """Let go of everything; a task that runs ends, and is forgotten."""
-        for futures in [self.futures.values(), *self._held.values()]:
-            release(futures)
+        release(self.futures.values())
         self.futures.clear()
-        self._held.clear()
+        self.held.close()
 
 
 def _needed(planned: Sequence[Window], start: int, stop: int) -> list[Window]:
@@ -269,6 +287,3 @@ def _needed(planned: Sequence[Window], start: int, stop: int) -> list[Window]:
             found.add(window)
             stack.extend(window.inputs.values())
     return [window for window in planned if window in found]
-
-
-# Values of blocks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -12,8 +12,9 @@ from dask.task_spec import Task, TaskRef
 from dask.typing import Key
 
 from incremental._data.values import Block
+from incremental._engines.cluster.attempts import Attempts
 from incremental._engines.cluster.feed import Feed, Graph, OnSubmit
-from incremental._engines.cluster.losses import Failed, Losses, Lost, check_open, limit_of, release
+from incremental._engines.cluster.losses import Lost, release
 from incremental._planning.plan import Plan
 
 
@@ -24,11 +25,11 @@ class _Gathering(Feed):
         key = (f"block-{self.token}", position)
         values = [TaskRef(self.name(value)) for value in self.blocks.keys[position]]
         graph[key] = Task(key, _together, *values)
-        return {key: partial(self._watch, range(position, position + 1))}
+        return {key: partial(self.watch, position)}
 
-    def gather(self, positions: range) -> list[tuple[Any, ...]]:
-        """Return the values of blocks that are done."""
-        futures = [self.futures.pop(position) for position in positions]
+    def gather(self, start: int) -> list[tuple[Any, ...]]:
+        """Return the values of the blocks from `start` on that are done, if there are any."""
+        futures = [self.futures.pop(position) for position in range(start, self.n_done)]
         try:
             return self.client.gather(futures)
         except Exception:
@@ -51,39 +52,21 @@ def stream(
 ) -> Iterator[Iterator[tuple[int, Block]]]:
     """Yield numbers and values of the computed blocks, as `Engine.stream` does."""
     numbers = planned.blocks.numbers
-    limit = limit_of(prefetch)
-    feed: _Gathering | None = None
+    n_given = 0  # blocks that were handed over
+
+    def open_feed(limit: Callable[[int], int]) -> _Gathering:
+        return _Gathering(client, planned, limit, n_given, len(numbers))
+
+    attempts = Attempts(client, open_feed, numbers, prefetch)
 
     def hand_over() -> Iterator[tuple[int, Block]]:
-        nonlocal feed
-        position, losses = 0, Losses()
-        while position < len(numbers):
-            if feed is None:
-                room = partial(losses.limit, limit)
-                feed = _Gathering(client, planned, room, position, len(numbers))
-            try:
-                try:
-                    while feed.n_done <= position:
-                        feed.process()
-                    feed.process_all()
-                    gathered = feed.gather(range(position, feed.n_done))
-                except Lost:
-                    feed.close()
-                    feed = None
-                    losses.add(position)
-                    continue
-            except Failed as failed:
-                error = failed.as_block_error(numbers[failed.position])
-                raise error from error.__cause__
-            except Exception as failure:
-                check_open(client, failure)
-                raise
-            for values in gathered:
-                yield numbers[position], planned.blocks.as_dict(values)
-                position += 1
+        nonlocal n_given
+        while n_given < len(numbers):
+            for values in attempts.until(lambda feed: feed.gather(n_given)):
+                n_given += 1
+                yield numbers[n_given - 1], planned.blocks.as_dict(values)
 
     try:
         yield hand_over()
     finally:
-        if feed is not None:
-            feed.close()
+        attempts.close()
