@@ -32,6 +32,7 @@ from incremental._learning.interrupt import whole_blocks
 from incremental._learning.order import in_new_order, row_order
 from incremental._pipelines import pipeline as _pipeline
 from incremental._pipelines import transformers as _transformers
+from incremental._pipelines.kept import as_plain, from_plain
 from incremental._planning.plan import Plan
 from incremental._scoring import early_stopping as _validation
 from incremental._scoring import score as _scoring
@@ -603,6 +604,8 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         state = super().__getstate__()
         running = "_callback_fit_ctx", "_skl_callbacks_to_teardown", "_parent_callback_ctx"
         kept = {name: value for name, value in state.items() if name not in running}
+        if "_example" in kept:
+            kept["_example"] = as_plain(kept["_example"])
         return {**kept, "_incremental_version": __version__}
 
     def __setstate__(self, state):
@@ -618,6 +621,8 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
                 ),
                 stacklevel=2,
             )
+        if "_example" in state:
+            state["_example"] = from_plain(state["_example"])
         super().__setstate__(state)
 
     def __dir__(self):
