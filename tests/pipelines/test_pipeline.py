@@ -48,7 +48,8 @@ from sklearn.utils.discovery import all_estimators
 
 from incremental import BlockError, Incremental, indexable
 from incremental._pipelines.pipeline import is_tree
-from incremental._pipelines.transformers import CONDITIONS, REFUSED
+from incremental._pipelines.refused import REFUSED
+from incremental._pipelines.transformers import CONDITIONS
 from tests.conftest import Source, in_blocks, loop, same_state
 
 CLASSES = [0, 1]
