@@ -346,7 +346,7 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
                     "estimator must be a scikit-learn estimator with partial_fit. Got "
                     f"{estimator!r} ({type(estimator).__name__}) instead."
                 )
-            if _transformers.is_sampler(estimator) or hasattr(estimator, "partial_fit"):
+            if hasattr(estimator, "fit_resample") or hasattr(estimator, "partial_fit"):
                 raise TypeError(
                     f"estimator must be one that can be trained block by block, but {estimator!r} "
                     f"{_transformers.refusal(estimator)}"

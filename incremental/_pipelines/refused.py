@@ -15,6 +15,8 @@ class Refusal(NamedTuple):
     remedy: str = ""
 
 
+ONLY_RAISES = "has a partial_fit that only raises NotImplementedError"
+NEEDS_ROWS = "has no partial_fit, and needs to see rows"
 LINEAR = "SGDClassifier or SGDRegressor"
 
 #: Samplers, as of imbalanced-learn.

@@ -23,7 +23,14 @@ from sklearn.preprocessing import (
 from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
 from sklearn.utils import get_tags
 
-from incremental._pipelines.refused import LINEAR, REFUSED, SAMPLERS
+from incremental._pipelines.refused import (
+    LINEAR,
+    NEEDS_ROWS,
+    ONLY_RAISES,
+    REFUSED,
+    SAMPLERS,
+    Refusal,
+)
 
 
 def _categories_are_fixed(encoder: Any) -> bool:
@@ -135,56 +142,51 @@ def _only_raises(method: Any) -> bool:
     return not any(one.opname.startswith(goes_on) for one in dis.get_instructions(code))
 
 
-def working_base(estimator: Any) -> type | None:
-    """Return the class that an estimator has made its ``partial_fit`` raise of, if there is one."""
-    return next(
-        (
-            base
-            for base in type(estimator).__mro__
-            if hasattr(base, "partial_fit") and not _only_raises(base.partial_fit)
-        ),
-        None,
-    )
-
-
-def is_sampler(estimator: Any) -> bool:
-    """Say whether an estimator samples rows; a frozen one is what is in it."""
-    return hasattr(estimator, "fit_resample")
+def _working_base(estimator: Any) -> str:
+    """Name the class whose ``partial_fit`` an estimator has made raise; "" if there is none."""
+    for base in type(estimator).__mro__:
+        if learns_blocks(base):
+            return f"{base.__module__.partition('._')[0]}.{base.__name__}"
+    return ""
 
 
 def refusal(estimator: Any) -> str | None:
     """Say why an estimator cannot be trained block by block, and what to do; None if it can.
 
     Whether categories are found in the dtypes of X is another question.
+
+    Examples
+    --------
+    >>> refusal(SimpleImputer(strategy="constant")) is None
+    True
+    >>> refusal(MissingIndicator())
+    'is trained block by block only with features="all". Fit it on a sample before and pass ...'
     """
-    if is_sampler(estimator):
-        return f"{SAMPLERS.why}. {SAMPLERS.remedy}"
-    name = type(estimator).__name__
+    found = _refusal(estimator)
+    if found is None or found.remedy:
+        return found and f"{found.why}. {found.remedy}"
+    use = f"Use {found.instead}, or fit" if found.instead else "Fit"
+    return f"{found.why}. {use} it on a sample before and pass FrozenEstimator(fitted)."
+
+
+def _refusal(estimator: Any) -> Refusal | None:
+    if hasattr(estimator, "fit_resample"):  # also in what is frozen
+        return SAMPLERS
+    name, kind = type(estimator).__name__, kind_of(estimator)
     found = next((one for one in REFUSED if name in one.names), None)
     if found is not None and found.remedy:
-        return f"{found.why}. {found.remedy}"
+        return found
     if is_stateless(estimator):
         return None
-    kind = kind_of(estimator)
     if kind is not None:
         fits, condition = CONDITIONS[kind]
-        if fits(estimator):
-            return None
         why = f"is trained block by block only {condition.replace('``', '')}"
-        instead = OTHERWISE.get(kind, "")
-    elif learns_blocks(estimator):
+        return None if fits(estimator) else Refusal(why, OTHERWISE.get(kind, ""))
+    if learns_blocks(estimator):
         return None
-    elif hasattr(estimator, "partial_fit"):
-        base = working_base(estimator)
-        why = "has a partial_fit that only raises NotImplementedError"
-        instead = "" if base is None else f"{base.__module__.partition('._')[0]}.{base.__name__}"
-    elif found is not None:
-        why, instead = found.why, found.instead
-    else:
-        why = "has no partial_fit, and needs to see rows"
-        instead = LINEAR if hasattr(estimator, "predict") else ""
-    use = f"Use {instead}, or fit" if instead else "Fit"
-    return f"{why}. {use} it on a sample before and pass FrozenEstimator(fitted)."
+    if hasattr(estimator, "partial_fit"):
+        return Refusal(ONLY_RAISES, _working_base(estimator))
+    return found or Refusal(NEEDS_ROWS, LINEAR if hasattr(estimator, "predict") else "")
 
 
 def is_stateless(estimator: Any) -> bool:

@@ -99,6 +99,7 @@ def first_step(estimator: Any) -> Any:
     Examples
     --------
     >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import OneHotEncoder
     >>> first_step(make_pipeline("passthrough", make_pipeline(FrozenEstimator(OneHotEncoder()))))
     OneHotEncoder()
     """
