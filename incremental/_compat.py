@@ -22,7 +22,17 @@ from sklearn.utils import _safe_indexing as safe_indexing
 # extensions use it.  To be replaced by a public name as soon as there is one.
 from sklearn.utils.validation import _num_samples as num_samples
 
-__all__ = ["as_task_specification", "hands_parameters_on", "num_samples", "safe_indexing"]
+__all__ = [
+    "as_task_specification",
+    "hands_parameters_on",
+    "is_checkpoint",
+    "is_store",
+    "metric_of",
+    "num_samples",
+    "response_methods",
+    "safe_indexing",
+    "scorers_in",
+]
 
 
 def hands_parameters_on(estimator: Any) -> AbstractContextManager:
@@ -45,3 +55,52 @@ def as_task_specification(graph: Mapping[Key, Any]) -> dict[Key, GraphNode]:
     from dask._task_spec import convert_legacy_graph
 
     return convert_legacy_graph(dict(graph))
+
+
+def scorers_in(scorer: Any) -> list[Any]:
+    """Return the scorers that a scorer asks, one if it is not one for several.
+
+    scikit-learn 1.6 to 1.9: to be replaced by a public way to ask what check_scoring returns for
+    several names.
+    """
+    return list(getattr(scorer, "_scorers", {"score": scorer}).values())
+
+
+def response_methods(scorer: Any) -> tuple[str, ...] | None:
+    """Return the methods of which a scorer calls the first that a model has; None if unknown.
+
+    scikit-learn 1.6 to 1.9: to be replaced by a public way to ask a scorer.  What is none of
+    make_scorer does not say it.
+    """
+    names = getattr(scorer, "_response_method", None)
+    return (names,) if isinstance(names, str) else names and tuple(names)
+
+
+def metric_of(scorer: Any) -> Any:
+    """Return the metric that a scorer of make_scorer asks; any other scorer itself.
+
+    scikit-learn 1.6 to 1.9: only the metric says whether there may be weights; to be replaced by
+    the metadata that scorers request once routing is all that there is.
+    """
+    return getattr(scorer, "_score_func", scorer)
+
+
+def is_store(key: Key) -> bool:
+    """Say whether a key is that of the file through which dask shuffles a frame or groups a bag.
+
+    dask 2025.5 to 2026.8: to be replaced by a mark of such tasks, as barriers of P2P shuffles have.
+    """
+    return (
+        type(key) is tuple
+        and len(key) == 1
+        and isinstance(key[0], str)
+        and key[0].startswith(("zpartd-", "partd-"))
+    )
+
+
+def is_checkpoint(key: Key) -> bool:
+    """Say whether a key is that of what `dask.graph_manipulation.bind` lets tasks wait for.
+
+    dask 2025.5 to 2026.8: to be replaced as that of `is_store`.
+    """
+    return isinstance(key, str) and key.startswith("checkpoint-")

@@ -127,7 +127,7 @@ class ValidationScoresDisplay:
         self.best_ = None
         if not np.isnan(scores).all():
             best = int(np.nanargmax(scores))
-            label = f"kept: {self.score_name.lower()} {scores[best]:.4g} after pass {best + 1}"
+            label = f"kept: {scores[best]:.4g} after pass {best + 1}"
             (self.best_,) = ax.plot(
                 at[best], scores[best], "o", color="C1", markersize=8, fillstyle="none", label=label
             )
@@ -140,16 +140,39 @@ class ValidationScoresDisplay:
         return self
 
 
+#: How the words of scikit-learn's names are written that are not English.
+_WORDS = {
+    "auc": "AUC",
+    "brier": "Brier",
+    "corrcoef": "correlation coefficient",
+    "d2": "D²",
+    "f1": "F1",
+    "fowlkes": "Fowlkes-",
+    "jaccard": "Jaccard",
+    "mallows": "Mallows",
+    "matthews": "Matthews",
+    "neg": "negative",
+    "ovo": "one-vs-one",
+    "ovr": "one-vs-rest",
+    "r2": "R²",
+    "poisson": "Poisson",
+    "rand": "Rand",
+    "roc": "ROC",
+    "v": "V-",
+}
+
+
 def _name(scoring: Any) -> str:
-    """Return what to call a score, as scikit-learn's displays do.
+    """Return what to call a score on an axis.
 
     Examples
     --------
-    >>> _name("neg_log_loss"), _name(None)
-    ('Negative log loss', 'Score')
+    >>> _name("roc_auc"), _name("neg_log_loss"), _name("f1_macro"), _name(None)
+    ('ROC AUC', 'Negative log loss', 'F1 macro', 'Score')
     """
-    if scoring is None:
-        return "Score"
     name = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
-    name = name.replace("_", " ")
-    return ("Negative " + name[4:]) if name.startswith("neg ") else name.capitalize()
+    if not name.isidentifier():  # a lambda
+        return "Score"
+    words = (_WORDS.get(word, word) for word in name.split("_"))
+    label = " ".join(words).replace("- ", "-").strip()
+    return label[:1].upper() + label[1:]

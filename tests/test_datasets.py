@@ -5,8 +5,7 @@ import pytest
 from dask.array.utils import assert_eq
 from sklearn.linear_model import LinearRegression, SGDClassifier
 
-from incremental import datasets
-from incremental.datasets import make_blobs, make_classification, make_regression
+from incremental.datasets import _lazy, make_blobs, make_classification, make_regression
 
 MAKERS = [make_blobs, make_classification, make_regression]
 each_maker = pytest.mark.parametrize("make", MAKERS)
@@ -16,13 +15,13 @@ each_maker = pytest.mark.parametrize("make", MAKERS)
 def drawn(monkeypatch):
     """The positions of the blocks that were drawn."""
     positions = []
-    draw_block = datasets._draw_block
+    draw_block = _lazy._draw_block
 
     def draw_and_note(draw, entropy, position, n_rows):
         positions.append(position)
         return draw_block(draw, entropy, position, n_rows)
 
-    monkeypatch.setattr(datasets, "_draw_block", draw_and_note)
+    monkeypatch.setattr(_lazy, "_draw_block", draw_and_note)
     with dask.config.set(scheduler="synchronous"):
         yield positions
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import SGDClassifier
+from sklearn.metrics import accuracy_score, make_scorer
 
 from incremental import Incremental
 from incremental.plotting import ValidationScoresDisplay
@@ -35,7 +36,27 @@ def test_scores_are_plotted_against_the_rows_learned(fitted):
     assert display.ax_ is ax
     assert display.line_.get_xdata().tolist() == fitted.validation_n_samples_
     assert display.line_.get_color() == "red"
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Rows learned", "Roc auc")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("Rows learned", "ROC AUC")
+
+
+@pytest.mark.parametrize(
+    ("scoring", "label"),
+    [
+        ("accuracy", "Accuracy"),
+        ("neg_brier_score", "Negative Brier score"),
+        ("roc_auc_ovr", "ROC AUC one-vs-rest"),
+        ("r2", "R²"),
+        ("v_measure_score", "V-measure score"),
+        (make_scorer(accuracy_score), "Score"),
+        (lambda model, X, y: 1.0, "Score"),
+    ],
+)
+def test_the_axis_says_what_the_score_is(scoring, label, fitted):
+    display = ValidationScoresDisplay.from_estimator(fitted.set_params(scoring=scoring))
+    assert display.ax_.get_ylabel() == label
+    best = int(np.argmax(fitted.validation_scores_))
+    text = f"kept: {fitted.validation_scores_[best]:.4g} after pass {best + 1}"
+    assert [t.get_text() for t in display.ax_.get_legend().get_texts()] == [text]
 
 
 def test_where_to_plot_may_come_first():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -12,7 +13,7 @@ import dask
 import dask.array as da
 import numpy as np
 from dask.bag import Bag
-from dask.base import collections_to_expr, is_dask_collection
+from dask.base import collections_to_expr, get_scheduler, is_dask_collection
 from dask.core import flatten
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
@@ -316,6 +317,10 @@ def _merge(columns: list[_Column]) -> tuple[dict[Key, GraphNode], list[list[Key]
     keys: list[list[Key]] = [[] for _ in columns]
     expressions = {i: c.data for i, c in enumerate(columns) if hasattr(c.data, "expr")}
     if expressions:
+        # Within a task, there is no client before it is asked for, and without one dask would
+        # shuffle through files.
+        with suppress(RuntimeError, ValueError):  # whoever computes says what is wrong
+            get_scheduler()
         # As optimize() does, but for its tuning, which puts partitions of Parquet together where
         # only some of the columns are read: the blocks are the partitions that X has.
         expression = collections_to_expr(list(expressions.values()))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+from dask.task_spec import GraphNode
 from dask.typing import Key
 
 from incremental._data.blocks import Blocks
@@ -42,9 +43,19 @@ class Engine(ABC):
     def get(self, graph: Graph, keys: Sequence[Key]) -> Sequence[Any]:
         """Compute the values of `keys`."""
 
+    @abstractmethod
+    def make_store(self, task: GraphNode) -> Any:
+        """Make the file through which rows are shuffled.
+
+        Raises
+        ------
+        ValueError
+            If that is not safe where this engine computes.
+        """
+
     def plan(self, blocks: Blocks) -> Plan:
         """Cut blocks into windows, as :func:`incremental._planning.plan.plan` does."""
-        return plan(blocks, self.get)
+        return plan(blocks, self.get, self.make_store)
 
     @abstractmethod
     def stream(

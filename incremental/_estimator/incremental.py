@@ -14,12 +14,12 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import InconsistentVersionWarning
-from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from incremental._compat import metric_of
 from incremental._data import blocks as _blocks
 from incremental._engines.open import open_engine
 from incremental._estimator import checks as _checks
@@ -36,7 +36,8 @@ from incremental._pipelines.kept import as_plain, from_plain
 from incremental._planning.plan import Plan
 from incremental._scoring import early_stopping as _validation
 from incremental._scoring import score as _scoring
-from incremental._scoring.wrapper import ModelWrapper
+from incremental._scoring.scorers import find_scorer
+from incremental._scoring.wrapper import ModelWrapper, learned_classes, with_classes
 from incremental._version import __version__
 from incremental.exceptions import BlockError
 
@@ -97,9 +98,11 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         Share of the blocks that `early_stopping` holds out, chosen by `random_state`, the same for
         all passes; at least one.  Not used if `fit` is given ``X_val``.
     n_iter_no_change : int, default=5
-        Stop after so many passes without a rise.
+        Stop after so many passes in a row without a rise.
     tol : float, default=1e-4
-        By how much a score has to exceed the best one to be a rise.
+        A score is a rise if it is above the best one before by more than this; the first is one.
+        As in scikit-learn's gradient boosting, an equal score is none, with ``tol=0`` neither.
+        Minus infinity and NaN never are.
     scoring : str, callable, list, tuple or dict, default=None
         What `score` returns, as in :func:`sklearn.model_selection.cross_validate`; several scores
         are a dict.  None is the score of the wrapped estimator.  A callable is given the model, an
@@ -431,9 +434,10 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
             )
         stops_early = validation_data is not None
         if stops_early:
-            scorer = _validation.check_scorer(self, self.scoring, y is not None)
+            X_val, y_val, _ = validation_data
+            scorer = _validation.check_scorer(self, (y if X_val is None else y_val) is not None)
         elif self.scoring is not None:
-            check_scoring(self, self.scoring)  # which refuses an unknown name
+            find_scorer(self, self.scoring)  # which refuses an unknown name
         _checks.check_data(model, X, fit_params, is_fitted=not is_new)
         rows = {k: v for k, v in fit_params.items() if _blocks.is_per_row(v, X)}
         _checks.check_weights(X, fit_params, rows)
@@ -596,6 +600,8 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
 
     def __getattr__(self, name: str):
         if name.endswith("_") and not name.startswith("_") and self.__sklearn_is_fitted__():
+            if name == "classes_":
+                return learned_classes(self._model)
             return getattr(self._model, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
@@ -977,23 +983,19 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         0.9
         """
         model = self._fitted("score")
-        scorer = None if self.scoring is None else check_scoring(self, self.scoring)
+        scorer = None if self.scoring is None else find_scorer(self, self.scoring)
         params = self._routed("score", params)
-        if scorer is None:
-            _checks.check_keywords(model.score, params)
+        _checks.check_keywords(model.score if scorer is None else metric_of(scorer), params)
         _checks.check_columns(model, X)
-        if y is None and scorer is None and _scoring.needs_y(model):
-            raise ValueError(
-                f"The score of {type(model).__name__} requires y to be passed, but the target y is "
-                "None. Pass y."
-            )
+        _scoring.check(model, scorer, y is not None, in_blocks=False)
         rows = {k: v for k, v in params.items() if _blocks.is_per_row(v, X)}
         if _blocks.n_rows(X) is not None:
             _checks.check_weights(X, params, rows)
         whole = {k: v for k, v in params.items() if k not in rows}
         blocks = _blocks.make_blocks(X, y, rows)
         if not blocks.collections:
-            return (model.score if scorer is None else partial(scorer, model))(X, y, **params)
+            ask = model.score if scorer is None else partial(scorer, with_classes(model))
+            return ask(X, y, **params)
         _scoring.check(model, scorer, y is not None)
         with open_engine(blocks.collections) as engine:
             planned = engine.plan(blocks)
@@ -1021,7 +1023,7 @@ class Incremental(ModelWrapper, CallbackSupportMixin, MetaEstimatorMixin, BaseEs
         if self.scoring is None:
             router.add(estimator=self.estimator, method_mapping=score)
         else:
-            router.add(scorer=check_scoring(self, self.scoring), method_mapping=score)
+            router.add(scorer=find_scorer(self, self.scoring), method_mapping=score)
         learn = MethodMapping().add(caller="fit", callee="partial_fit")
         learn.add(caller="partial_fit", callee="partial_fit")
         for path, step in _pipeline.learning_steps(self.estimator).items():

@@ -100,7 +100,7 @@ def probe(model: Any, method: str, X: Any, row: Any = None) -> Any:
     # The last resort, for it reads a block: a text that has to be a date, say.
     blocks = make_blocks(X)
     with open_engine(blocks.collections) as engine:
-        _, rows = first_rows(blocks, engine)
+        _, rows = first_rows(engine.plan(blocks).blocks, engine)
     with _no_warnings():
         return getattr(model, method)(rows[:1])
 

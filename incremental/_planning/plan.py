@@ -8,15 +8,18 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from dask.task_spec import DataNode
+from dask.task_spec import DataNode, GraphNode
 from dask.typing import Key
 from dask.utils import disable_gc, key_split
 
+from incremental._compat import is_store
 from incremental._data.blocks import Blocks
+from incremental._planning.effects import one_after_the_other, shuffles
 from incremental._planning.windows import Graph, Trace, Window, cull, stages, trace, windows
 from incremental.exceptions import BlockError, describe
 
 Get = Callable[[Graph, Sequence[Key]], Sequence[Any]]
+MakeStore = Callable[[GraphNode], Any]
 
 
 @dataclass
@@ -68,11 +71,11 @@ class Plan:
             yield groups[i]
 
 
-def plan(blocks: Blocks, get: Get) -> Plan:
+def plan(blocks: Blocks, get: Get, make_store: MakeStore) -> Plan:
     """Cut the graph of `blocks` into windows.
 
-    What all blocks need of all blocks (a mean) is computed here, once, and its value put in its
-    place.
+    What all blocks need of all blocks (a mean), and what must take place once
+    (`incremental._planning.effects`), is computed here, and its value put in its place.
 
     Parameters
     ----------
@@ -80,33 +83,59 @@ def plan(blocks: Blocks, get: Get) -> Plan:
         The blocks.
     get : callable
         Computes such a value: ``get(graph, keys)``.
+    make_store : callable
+        Computes the task of a file that tasks are to write to.
 
     Raises
     ------
     BlockError
         If such a value cannot be computed; its block is 0, since nothing can be learned.
+    ValueError
+        If blocks are shuffled through files where they cannot be.
 
     Notes
     -----
     Values that depend on each other are computed one after the other, each in a pass of its own:
     in one graph the second would have to hold every source that it shares with the first.
     """
-    shared: set[Key] = set()
     # A plan makes many objects that stay: a collection in between would look at all of them, again
     # and again, and find nothing.  Not so where values are computed, which may leave garbage.
     with disable_gc():
-        traced = trace(blocks.graph, blocks.keys)
-        graph = dict(blocks.graph) if traced.hoistable else blocks.graph
-        while found := traced.hoistable:
-            shared |= found
-            graph.update((key, DataNode(key, None)) for key in found)
-            traced = trace(graph, blocks.keys)
+        whole, shared = _with_stores(blocks, make_store)
+        traced, shared = _hoisted(whole, blocks.keys, shared)
     if shared:
-        graph = dict(blocks.graph)
-        for keys in stages(graph, shared):
-            graph.update(_compute_shared(graph, keys, get))
-        blocks = replace(blocks, graph=graph)
-    return Plan(blocks, traced)
+        whole = dict(whole)
+        for keys in stages(whole, shared):
+            whole.update(_compute_shared(whole, keys, get))
+    return Plan(replace(blocks, graph=whole), traced)
+
+
+def _with_stores(blocks: Blocks, make_store: MakeStore) -> tuple[Graph, set[Key]]:
+    """Make the files of shuffles; return a graph that has them, and the barriers of all."""
+    graph = blocks.graph
+    if not any(map(is_store, graph)):
+        return graph, set()
+    graph = cull(graph, [key for block in blocks.keys for key in block])
+    barriers: set[Key] = set()
+    for store, shuffle in shuffles(graph).items():
+        graph[store] = DataNode(store, make_store(graph[store]))
+        graph.update(one_after_the_other(graph, shuffle.writers))
+        barriers |= shuffle.barriers
+    return graph, barriers
+
+
+def _hoisted(
+    graph: Graph, blocks: Sequence[tuple[Key, ...]], shared: set[Key]
+) -> tuple[Trace, set[Key]]:
+    """Return `shared` and all else that is computed before the first block, and a trace without."""
+    graph, found = dict(graph), shared
+    while True:
+        graph.update((key, DataNode(key, None)) for key in found)
+        traced = trace(graph, blocks)
+        found = traced.hoistable
+        if not found:
+            return traced, shared
+        shared = shared | found
 
 
 def _compute_shared(graph: Graph, keys: list[Key], get: Get) -> dict[Key, DataNode]:

@@ -7,7 +7,7 @@ task specification; a block is a tuple of the keys that make up one call of ``pa
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -16,7 +16,8 @@ from dask.task_spec import DataNode, GraphNode
 from dask.typing import Key
 from toolz import groupby
 
-Graph = Mapping[Key, GraphNode]
+from incremental._compat import is_checkpoint
+from incremental._planning.effects import Graph, is_repeatable
 
 #: A value that can be read again is let go if nobody needs it for so many blocks.
 PATIENCE = 8
@@ -30,8 +31,8 @@ class Trace:
     owned: list[list[Key]] = field(default_factory=list)
     #: For each block the values that it needs of earlier ones, and the block each comes from.
     borrowed: list[dict[Key, int]] = field(default_factory=list)
-    #: For each block whether it is the first to need some source.
-    opens_source: list[bool] = field(default_factory=list)
+    #: For each block whether it reads: a source that is new, or again what was let go.
+    reads: list[bool] = field(default_factory=list)
     #: Values worth computing before all blocks.
     hoistable: set[Key] = field(default_factory=set)
 
@@ -72,7 +73,7 @@ def trace(graph: Graph, blocks: Sequence[tuple[Key, ...]]) -> Trace:
     for i, keys in enumerate(blocks):
         own: list[Key] = []
         borrowed: dict[Key, int] = {}
-        opens_source = False
+        reads = False
         stack = list(reversed(keys))
         while stack:
             key = stack.pop()
@@ -93,6 +94,7 @@ def trace(graph: Graph, blocks: Sequence[tuple[Key, ...]]) -> Trace:
                     last_use[key] = i
                     lenders[key] = holder
                     continue
+                reads = True
             todo = [d for d in task.dependencies if owner.get(d) != i and d not in borrowed]
             todo = [d for d in todo if d in graph]
             if todo:
@@ -100,17 +102,17 @@ def trace(graph: Graph, blocks: Sequence[tuple[Key, ...]]) -> Trace:
                 continue
             owner[key] = last_use[key] = i
             own.append(key)
-            reads = [is_source[d] for d in task.dependencies if d in is_source]
-            is_source[key] = len(reads) <= 1 and all(reads)
-            opens_source = opens_source or not reads
+            below = [is_source[d] for d in task.dependencies if d in is_source]
+            is_source[key] = len(below) <= 1 and all(below) and is_repeatable(task)
+            reads = reads or not below
         result.owned.append(own)
         result.borrowed.append(borrowed)
-        result.opens_source.append(opens_source)
+        result.reads.append(reads)
     result.hoistable = {
         key
         for key, holder in lenders.items()
         if not is_source[key]
-        and last_use[key] >= last_pause.get(holder, len(blocks))
+        and (last_use[key] >= last_pause.get(holder, len(blocks)) or is_checkpoint(key))
         and not graph[key].block_fusion  # a P2P shuffle, which ends when its barrier is let go
     }
     return result
@@ -238,7 +240,7 @@ def windows(graph: Graph, blocks: Sequence[tuple[Key, ...]], traced: Trace) -> l
 def _starts(traced: Trace) -> list[int]:
     starts: list[int] = []
     for i, borrowed in enumerate(traced.borrowed):  # the first one borrows nothing
-        joins = not traced.opens_source[i] and any(h >= starts[-1] for h in borrowed.values())
+        joins = not traced.reads[i] and any(h >= starts[-1] for h in borrowed.values())
         if not joins:
             starts.append(i)
     return starts

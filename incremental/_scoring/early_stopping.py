@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import check_scoring
 
+from incremental._compat import metric_of
 from incremental._data.blocks import Blocks, make_blocks
 from incremental._engines.base import Engine
 from incremental._learning.labels import accepts
 from incremental._planning.plan import Plan
-from incremental._scoring import score as _scoring
+from incremental._scoring.score import NoRows, check, score
+from incremental._scoring.scorers import find_scorer
+from incremental._scoring.wrapper import handed_on
 from incremental.exceptions import BlockError
 
 #: What the data to validate on are called in errors.
@@ -20,30 +23,41 @@ GIVEN = "the data to validate on (X_val, y_val, sample_weight_val)"
 HELD_OUT = "the blocks of X that early_stopping holds out"
 
 
-def check_scorer(estimator: Any, scoring: Any, has_y: bool) -> Any:
+def check_scorer(wrapper: Any, has_y: bool) -> Any:
     """Return the one scorer that decides, or None for the score of the estimator itself.
+
+    Parameters
+    ----------
+    wrapper : Incremental
+        Whose ``estimator`` is to be trained.
+    has_y : bool
+        Whether there is a y to validate on.
 
     Raises
     ------
     ValueError
-        If there is none, or if there are several.
+        If there is none, or if there are several, or none without a y.
+    AttributeError
+        If the estimator does not have the method that the scorer asks for.
     NotImplementedError
         If blocks cannot be scored.
     """
+    estimator, scoring = wrapper.estimator, wrapper.scoring
     if scoring is None:
         if not hasattr(estimator, "score"):
             raise ValueError(
-                f"early_stopping=True needs a score, and {type(estimator.estimator).__name__} has "
-                "none. Pass scoring."
+                f"early_stopping=True needs a score, and {type(estimator).__name__} has none. Pass "
+                "scoring."
             )
-        _scoring.check(estimator, None, has_y)
-        return None
-    if not isinstance(scoring, str) and not callable(scoring):
+    elif not isinstance(scoring, str) and not callable(scoring):
         raise ValueError(
             f"early_stopping=True needs one score to decide by. Got scoring={scoring!r} instead; "
             "pass the name of one, or a callable."
         )
-    return check_scoring(estimator, scoring)
+    scorer = None if scoring is None else find_scorer(wrapper, scoring)
+    # Not the wrapper: what it has learned before may be another model.
+    check(estimator, scorer, has_y)
+    return scorer
 
 
 def make_blocks_of(blocks: Blocks, X: Any, y: Any, sample_weight: Any) -> Blocks | None:
@@ -104,7 +118,7 @@ class Validation:
     engine, prefetch
         As for :func:`incremental._engines.base.Engine.stream`.
     tol : float
-        By how much a score has to exceed the best one to be a rise.
+        A score is a rise if it is above the best one by more than this.
     n_iter_no_change : int
         Stop after so many passes without a rise.
     name : str
@@ -139,6 +153,7 @@ class Validation:
         self._tol = tol
         self._n_iter_no_change = n_iter_no_change
         self._name = name
+        #: How many passes there were since the last rise.
         self._n_without_rise = 0
         self.scores: list[float] = []
         self.n_samples: list[int] = []
@@ -150,28 +165,27 @@ class Validation:
         found = self._score(model)
         self.scores.append(found)
         self.n_samples.append(n_samples)
-        # Written so that NaN is no rise, and that anything else is one after NaN.
-        best = np.fmax(self.best_score, -np.inf)
-        rises = found >= best + self._tol
+        best = -math.inf if math.isnan(self.best_score) else self.best_score
+        rises = found > best + self._tol  # NaN does not
         self._n_without_rise = 0 if rises else self._n_without_rise + 1
-        if found > best:
+        if found > best or (self.best_model is None and not math.isnan(found)):
             self.best_score, self.best_model = found, copy.deepcopy(model)
         return self._n_without_rise >= self._n_iter_no_change
 
     def _score(self, model: Any) -> float:
         planned = self._planned
-        models, scorer = _scoring.handed_on(model, self._scorer)
-        asked = models[-1].score if scorer is None else scorer
+        models, scorer = handed_on(model, self._scorer)
+        asked = models[-1].score if scorer is None else metric_of(scorer)
         if "sample_weight" in planned.blocks.names and not accepts(asked, "sample_weight"):
             names = [name for name in planned.blocks.names if name != "sample_weight"]
             planned = Plan(planned.blocks.only(*names))
         try:
-            return _scoring.score(model, scorer, planned, self._engine, self._prefetch, {})
+            return score(model, scorer, planned, self._engine, self._prefetch, {})
         except BlockError as error:
             # Its number is not that of a block to go on with.
             where = f"After pass {len(self.scores) + 1}, in {self._name}"
             raise BlockError(f"{where}: {error}", error.block) from error.__cause__
-        except _scoring.NoRows:
+        except NoRows:
             numbers = list(planned.blocks.numbers)
             raise ValueError(
                 f"One block at least must have rows in {self._name}. Got only empty ones instead, "

@@ -397,6 +397,8 @@ def test_a_block_owns_what_is_new_borrows_the_rest_and_reads_again_after_a_pause
         one_read[key] = len(below[key]) <= 1 and all(one_read[d] for d in below[key])
     owner, last_use = {}, {}
     for i, (own, borrowed) in enumerate(zip(traced.owned, traced.borrowed, strict=True)):
+        reads = any(not below[key] or key in owner for key in own if key in above)
+        assert traced.reads[i] == reads
         assert len(set(own)) == len(own)
         needed = {key for key in blocks[i] if key in graph}
         for n, key in enumerate(own):
@@ -410,7 +412,6 @@ def test_a_block_owns_what_is_new_borrows_the_rest_and_reads_again_after_a_pause
                 owner[key] = i
             assert borrowed.get(key, i) == owner[key]
             last_use[key] = i
-        assert traced.opens_source[i] == any(not below[key] for key in own if key in above)
 
 
 @settings(max_examples=100, deadline=None)

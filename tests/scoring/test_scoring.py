@@ -1,36 +1,27 @@
 """Scores are those of data in memory, and every block is read once."""
 
-import copy
-import functools
 import re
 
 import dask
 import dask.array as da
 import numpy as np
 import pytest
-import scipy.sparse
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cluster import Birch, MiniBatchKMeans
-from sklearn.decomposition import LatentDirichletAllocation
-from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.metrics import (
     accuracy_score,
     check_scoring,
-    f1_score,
     get_scorer,
     get_scorer_names,
-    log_loss,
     make_scorer,
 )
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
-from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
-from sklearn.utils import check_array
 
 from incremental import BlockError, Incremental
 from tests.conftest import Source, loop
@@ -58,8 +49,13 @@ TASKS = {
         lambda X: (X[:, 0] * 3).astype(int),
     ),
 }
+
+
 CLUSTERS = "rand_score|mutual_info|completeness|homogeneity|v_measure|fowlkes"
+
+
 NUMBERS = "r2|explained|absolute|squared|deviance|max_error"
+
 
 # Scores that scikit-learn has not for a task, neither in memory, and why.
 REFUSED = {
@@ -156,39 +152,6 @@ def test_cross_validation_gives_the_named_scores_of_the_loop(task, learned):
             assert scores[f"test_{name}"][fold] == expected, name
 
 
-def test_the_default_score_takes_weights(fitted, source):
-    w = np.linspace(0, 1, 200)
-    X, y = dask.compute(source.X, source.y)
-    source.reads.clear()
-    score = fitted.score(source.X, source.y, sample_weight=w)
-    assert source.reads == dict.fromkeys(range(10), 1)
-    # Put together from sums of the blocks, so that only the rounding differs.
-    assert score == pytest.approx(fitted.estimator_.score(X, y, sample_weight=w), rel=1e-12)
-
-
-def test_the_default_score_of_a_regressor_is_put_together_from_sums(source):
-    y = da.stack([source.X[:, 0] * 2, source.X[:, 1] + 1e6, source.X[:, 2] * 0 + 3], axis=1)
-    model = Incremental(MLPRegressor(random_state=0)).fit(source.X, y)
-    X, y = dask.compute(source.X, y)
-    for w in (None, np.linspace(0, 1, 200), np.repeat([0, 1], 100)):
-        source.reads.clear()
-        score = model.score(source.X, y, sample_weight=w)
-        assert source.reads == dict.fromkeys(range(10), 1)
-        assert score == pytest.approx(model.estimator_.score(X, y, sample_weight=w), rel=1e-9)
-
-
-def test_r2_has_the_conventions_of_scikit_learn_for_a_constant_target(source):
-    model = Incremental(SGDRegressor(random_state=0)).fit(source.X, source.X[:, 0])
-    model.estimator_.coef_[:] = 0
-    model.estimator_.intercept_[:] = 3
-    X = source.X.compute()
-    for value in (3.0, 4.0):
-        y = da.full(200, value, chunks=20)
-        assert model.score(source.X, y) == model.estimator_.score(X, y.compute())
-    with pytest.warns(UndefinedMetricWarning, match="less than two samples"):
-        assert np.isnan(model.score(source.X[:1], y[:1]))
-
-
 @pytest.mark.parametrize(
     "scoring",
     [["accuracy", "roc_auc"], ("accuracy", "f1"), {"a": "accuracy", "l": "neg_log_loss"}],
@@ -207,72 +170,6 @@ def test_several_scores_are_read_at_once(scoring, fitted, source):
 def test_a_callable_is_given_predictions(scoring, fitted, source):
     score = fitted.set_params(scoring=scoring).score(source.X, source.y)
     assert score == in_memory(scoring, fitted, source.X, source.y)
-
-
-def test_the_score_of_k_means_is_the_sum_over_all_rows(source):
-    class Same(MiniBatchKMeans):
-        """Has the score that it inherits."""
-
-    X, w = source.X.compute(), np.linspace(0, 1, 200)
-    for kind in (MiniBatchKMeans, Same):
-        model = Incremental(kind(3, random_state=0, n_init=1)).fit(source.X)
-        for given in ({}, {"sample_weight": w}, {"sample_weight": None}):
-            score = model.score(source.X, **given)
-            assert score == pytest.approx(model.estimator_.score(X, **given), rel=1e-12)
-
-
-class Covariance(BaseEstimator):
-    """Scores by the mean over X, which has no predictions."""
-
-    def partial_fit(self, X, y=None):
-        self.location_ = X.mean(0)
-        return self
-
-    def score(self, X, y=None):
-        return -np.mean((X - self.location_) ** 2)
-
-
-class Quantised(MiniBatchKMeans):
-    """Scores by a mean, though k-means scores by a sum."""
-
-    def score(self, X, y=None):
-        return super().score(X) / len(X)
-
-
-#: Nothing says how the scores of their blocks are put together.
-NEED_X = [
-    LatentDirichletAllocation(2),
-    Covariance(),
-    Quantised(2, random_state=0, n_init=1),
-    make_pipeline(MinMaxScaler(), LatentDirichletAllocation(2)),
-    make_pipeline(MinMaxScaler(), Incremental(Covariance())),
-]
-
-
-@pytest.mark.parametrize("estimator", NEED_X, ids=str)
-def test_a_score_that_needs_X_is_refused_before_anything_is_read(estimator, source):
-    model = Incremental(estimator).fit(source.X)
-    source.reads.clear()
-    message = r"score must go by predictions.* Pass scoring=\.\.\., or score data in memory"
-    with pytest.raises(NotImplementedError, match=message):
-        model.score(source.X)
-    with pytest.raises(NotImplementedError, match=message):
-        model.set_params(early_stopping=True).fit(source.X)
-    assert not source.reads
-    assert isinstance(model.score(source.X.compute()), float)
-
-
-def test_probabilities_of_several_outputs_are_put_together_output_by_output(source):
-    y = da.stack([source.y, 1 - source.y, (source.X[:, 1] > 0.5).astype(int)], axis=1)
-    model = MultiOutputClassifier(SGDClassifier(loss="log_loss", random_state=0))
-    fitted = Incremental(model, classes=[[0, 1]] * 3).fit(source.X, y)
-    expected = fitted.estimator_.predict_proba(source.X.compute())
-
-    def same(estimator, X, y):
-        return float(np.array_equal(estimator.predict_proba(X), expected))
-
-    fitted.scoring = same
-    assert fitted.score(source.X, y) == 1
 
 
 def test_a_transformer_without_a_score_gets_one_from_scoring():
@@ -301,112 +198,6 @@ def test_routed_weights_reach_partial_fit_and_score(source):
     assert search.best_score_ > 0.5
 
 
-class Density(BaseEstimator):
-    """A normal distribution around the mean, which scores as scikit-learn's densities do."""
-
-    def partial_fit(self, X, y=None):
-        self.n_ = getattr(self, "n_", 0) + len(X)
-        self.sum_ = getattr(self, "sum_", 0.0) + X.sum(0)
-        return self
-
-    def score_samples(self, X):
-        return -((X - self.sum_ / self.n_) ** 2).sum(1)
-
-    def score(self, X, y=None):
-        return self.score_samples(X).mean()
-
-
-class TotalDensity(Density):
-    """Scores as KernelDensity does."""
-
-    def score(self, X, y=None):
-        return self.score_samples(X).sum()
-
-
-class Outliers(Density):
-    """Scores by the accuracy of what it tells apart."""
-
-    def predict(self, X):
-        return np.where(self.score_samples(X) > -0.2, 1, -1)
-
-    def score(self, X, y, sample_weight=None):
-        return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
-
-
-@pytest.mark.parametrize("kind", [Density, TotalDensity])
-def test_the_score_of_a_density_is_what_it_makes_of_all_rows(kind):
-    X = da.random.default_rng(0).random((50, 3), chunks=((30, 5, 15), 3))
-    model = Incremental(kind()).fit(X)
-    assert model.score(X) == model.estimator_.score(X.compute())
-
-
-def test_the_score_of_an_outlier_detector_is_an_accuracy():
-    X = da.random.default_rng(0).random((50, 3), chunks=((30, 5, 15), 3))
-    y, w = np.repeat([1, -1], 25), np.linspace(0, 1, 50)
-    model = Incremental(Outliers()).fit(X)
-    for given in ({}, {"sample_weight": w}):
-        assert model.score(X, y, **given) == model.estimator_.score(X.compute(), y, **given)
-
-
-class LogLoss(SGDClassifier):
-    """Scores by probabilities."""
-
-    def score(self, X, y, sample_weight=None):
-        return -log_loss(y, self.predict_proba(X), sample_weight=sample_weight)
-
-
-class Looks(SGDClassifier):
-    """Scores by a function of itself, X and y that its class has."""
-
-    def score(self, X, y):
-        return self.function(X, y)
-
-
-def test_a_score_of_its_own_is_asked_once_about_all_predictions(source):
-    model = Incremental(LogLoss("log_loss", random_state=0)).fit(source.X, source.y)
-    X, y = dask.compute(source.X, source.y)
-    for given in ({}, {"sample_weight": np.linspace(0, 1, 200)}):
-        source.reads.clear()
-        assert model.score(source.X, source.y, **given) == model.estimator_.score(X, y, **given)
-        assert source.reads == dict.fromkeys(range(10), 1)
-
-
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda self, X, y: X.shape[1],
-        lambda self, X, y: X[:, 0].mean(),
-        lambda self, X, y: np.mean(X),
-        lambda self, X, y: np.asarray(X).size,
-        lambda self, X, y: (X - 1).sum(),
-        lambda self, X, y: (np.ones((1, 200)) @ X).sum(),
-        lambda self, X, y: sum(1 for row in X),
-        lambda self, X, y: self.predict(X * 2).mean(),
-        lambda self, X, y: copy.copy(X),
-        lambda self, X, y: self.predict(check_array(X)).mean(),
-    ],
-)
-def test_a_score_that_looks_at_X_is_refused(function, source, monkeypatch):
-    model = Incremental(Looks(random_state=0)).fit(source.X, source.y)
-    monkeypatch.setattr(Looks, "function", function, raising=False)
-    message = r"Looks.score must go by predictions.* Pass scoring=\.\.\., or score data in memory"
-    with pytest.raises(NotImplementedError, match=message):
-        model.score(source.X, source.y)
-    scoring = functools.partial(function)
-    with pytest.raises(NotImplementedError, match=r"The scoring .* Give it predictions only, pass"):
-        model.set_params(scoring=scoring).score(source.X, source.y)
-
-
-def test_a_score_may_ask_for_the_length_of_X_and_predict_others(source, monkeypatch):
-    def function(self, X, y):
-        return len(X) + self.predict(X).mean() + self.predict(self.t_ * np.ones((1, 3)))[0]
-
-    model = Incremental(Looks(random_state=0)).fit(source.X, source.y)
-    monkeypatch.setattr(Looks, "function", function, raising=False)
-    X, y = dask.compute(source.X, source.y)
-    assert model.score(source.X, source.y) == model.estimator_.score(X, y)
-
-
 NESTED = [
     Incremental(SGDClassifier(random_state=0)),
     Incremental(SGDClassifier(random_state=0), scoring="f1"),
@@ -429,68 +220,6 @@ def test_what_is_nested_is_scored_as_in_memory(estimator, source):
     )
     expected = model.estimator_.score(X[100:], y[100:], sample_weight=w[100:])
     assert model.best_validation_score_ == pytest.approx(expected, rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("bad", "block", "message"),
-    [
-        (lambda y, w: (y[:, 0], w), 0, r"y_true and y_pred have different number of output \(1!=2"),
-        (lambda y, w: (y[:, [0, 0, 1]], w), 0, r"y_true and y_pred have different .* \(3!=2\)"),
-        (lambda y, w: (y + 1j, w), 0, "Complex data not supported"),
-        (lambda y, w: (np.where(y == y[70], np.nan, y), w), 3, "Input contains NaN"),
-        (lambda y, w: (np.where(y == y[70], np.inf, y), w), 3, "Input contains infinity"),
-        (lambda y, w: (y, np.where(w == w[70], np.nan, w)), 3, "Input sample_weight contains NaN"),
-    ],
-)
-def test_r2_of_what_scikit_learn_refuses_is_refused(bad, block, message, source):
-    model = Incremental(MLPRegressor(random_state=0)).fit(source.X, np.ones((200, 2)))
-    y, w = bad(np.random.default_rng(0).random((200, 2)), np.linspace(0, 1, 200))
-    with pytest.raises(ValueError, match=message):
-        model.estimator_.score(source.X.compute(), y, sample_weight=w)
-    with pytest.raises(BlockError, match=f"could not be scored: ValueError: {message}") as caught:
-        model.score(source.X, y, sample_weight=w)
-    assert caught.value.block == block
-
-
-def test_predictions_that_are_no_numbers_are_refused(source):
-    model = Incremental(SGDRegressor(random_state=0)).fit(source.X, source.X[:, 0])
-    model.estimator_.coef_[:] = np.nan
-    with pytest.raises(BlockError, match="Block 0 could not be scored: ValueError: Input contains"):
-        model.score(source.X, source.X[:, 0])
-
-
-@pytest.mark.parametrize("estimator", [GaussianNB(), SGDRegressor(random_state=0)], ids=str)
-def test_weights_may_all_be_zero_in_some_blocks_but_not_in_all(estimator, source):
-    model = Incremental(estimator).fit(source.X, source.y)
-    X, y = dask.compute(source.X, source.y)
-    for some in (slice(45), slice(155, 200), slice(60, 100)):
-        w = np.ones(200)
-        w[some] = 0
-        expected = model.estimator_.score(X, y, sample_weight=w)
-        score = model.score(source.X, source.y, sample_weight=w)
-        assert score == pytest.approx(expected, rel=1e-12)
-    for scored in (model.estimator_.score, model.score):
-        given = (X, y) if scored != model.score else (source.X, source.y)
-        with pytest.raises(ValueError, match="must contain at least one non-zero number"):
-            scored(*given, sample_weight=np.zeros(200))
-
-
-def test_sparse_labels_are_scored(source):
-    y = scipy.sparse.csr_matrix(source.X.compute() > 0.5).astype(int)
-    model = Incremental(MLPClassifier((5,), random_state=0)).fit(source.X, y)
-    X = source.X.compute()
-    assert model.score(source.X, y) == model.estimator_.score(X, y)
-    w = np.linspace(0, 1, 200)
-    expected = model.estimator_.score(X, y, sample_weight=w)
-    assert model.score(source.X, y, sample_weight=w) == pytest.approx(expected, rel=1e-12)
-    for scoring in ("f1_micro", lambda model, X, y: f1_score(y, model.predict(X), average="micro")):
-        expected = get_scorer("f1_micro")(model.estimator_, X, y)
-        assert model.set_params(scoring=scoring).score(source.X, y) == expected
-    for scoring in (None, "f1_micro"):
-        stopped = Incremental(MLPClassifier((5,), random_state=0), early_stopping=True)
-        stopped.set_params(scoring=scoring).fit(source.X, y, X_val=source.X, y_val=y)
-        expected = check_scoring(stopped.estimator_, scoring)(stopped.estimator_, X, y)
-        assert stopped.best_validation_score_ == expected
 
 
 class Configured(ClassifierMixin, BaseEstimator):

@@ -12,7 +12,7 @@ import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.linear_model import SGDClassifier, SGDRegressor
-from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.metrics import accuracy_score, check_scoring, max_error, roc_auc_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
@@ -20,7 +20,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from incremental import BlockError, Incremental
 from incremental.datasets import make_classification
-from tests.conftest import Source, in_blocks, same_state
+from tests.conftest import Source, same_state
 
 
 class Scripted(ClassifierMixin, BaseEstimator):
@@ -91,6 +91,26 @@ def test_scores_that_are_all_nan_leave_the_last_model():
     assert np.isnan(model.best_validation_score_)
 
 
+@pytest.mark.parametrize(
+    ("script", "tol", "n_passes", "best"),
+    [
+        ([-np.inf] * 9, 1e-4, 3, 1),
+        ([np.inf] * 9, 1e-4, 4, 1),
+        ([np.nan, -np.inf, np.nan, 1], 0, 3, 2),
+        ([-np.inf, -np.inf, 1, 1, 1, 1, 2], 0, 6, 3),
+        ([np.nan, np.inf, np.inf, np.nan, 1, 2], 0, 5, 2),
+        ([3] * 9, 0, 4, 1),
+        ([3, 3, 3, 4, 4, 4, 4, 5], 0, 7, 4),
+        ([1, 2, 3, 4, 5, 5, 5, 5], 1, 4, 4),  # exactly tol above the best one is no rise
+    ],
+)
+def test_equal_and_infinite_scores_are_no_rise(script, tol, n_passes, best):
+    model = stopped_after(script, n_iter_no_change=3, tol=tol)
+    assert model.n_iter_ == n_passes
+    assert model.best_validation_score_ == script[best - 1]
+    assert len(model.estimator_.seen_) == best * 9
+
+
 def test_without_early_stopping_all_passes_are_made_and_nothing_is_held_out():
     X, y = numbered()
     model = Incremental(Scripted(), max_iter=3, tol=10, n_iter_no_change=1).fit(X, y)
@@ -119,35 +139,33 @@ def test_random_state_chooses_the_blocks_to_hold_out():
     assert len({learned(i) for i in range(10)}) > 3
 
 
+class Rows(ClassifierMixin, BaseEstimator):
+    """Remembers the rows of each block that it learns, by what they have in the first column."""
+
+    def partial_fit(self, X, y, classes=None):
+        self.rows_ = [*getattr(self, "rows_", ()), X[:, 0].astype(int)]
+        return self
+
+
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_the_best_model_is_that_of_the_loop(shuffle, scheduler):
     X, y = make_classification(
         n_samples=400, n_features=5, chunks=40, class_sep=0.3, flip_y=0.2, random_state=1
     )
-    model = Incremental(
-        SGDClassifier(random_state=0, learning_rate="constant", eta0=0.5),
-        max_iter=12,
-        early_stopping=True,
-        n_iter_no_change=3,
-        shuffle=shuffle,
-        random_state=4,
-    ).fit(X, y)
-    numbers = np.repeat(np.arange(10), 40)[:, None]
-    recorder = Incremental(Scripted(), early_stopping=True, random_state=4, max_iter=12)
-    recorder.set_params(scoring=lambda m, X, y: len(m.seen_), shuffle=shuffle)
-    order = recorder.fit(da.from_array(numbers, chunks=(40, 1)), y).estimator_.seen_
-    blocks = in_blocks(X, y)
-    (held_out,) = set(range(10)) - set(order)
-    reference = SGDClassifier(random_state=0, learning_rate="constant", eta0=0.5)
+    learner = SGDClassifier(random_state=0, learning_rate="constant", eta0=0.5)
+    params = dict(early_stopping=True, max_iter=12, shuffle=shuffle, random_state=4)
+    model = Incremental(learner, n_iter_no_change=3, **params).fit(X, y)
+    recorder = Incremental(Rows(), scoring=lambda model, X, y: len(model.rows_), **params)
+    order = recorder.fit(da.arange(400, chunks=40)[:, None], y).estimator_.rows_
+    X, y = dask.compute(X, y)
+    held_out = np.setdiff1d(np.arange(400), np.concatenate(order))
+    assert len(held_out) == 40
+    reference = clone(learner)
     scores, models = [], []
     for i in range(model.n_iter_):
-        for number in order[9 * i : 9 * (i + 1)]:
-            x, t = blocks[number]
-            if shuffle:
-                rows = np.random.default_rng([model._seed, i, number]).permutation(40)
-                x, t = x[rows], t[rows]
-            reference.partial_fit(x, t, classes=[0, 1])
-        scores.append(reference.score(*blocks[held_out]))
+        for rows in order[9 * i : 9 * (i + 1)]:
+            reference.partial_fit(X[rows], y[rows], classes=[0, 1])
+        scores.append(reference.score(X[held_out], y[held_out]))
         models.append(copy.deepcopy(reference))
     assert model.validation_scores_ == scores
     assert model.best_validation_score_ == max(scores)
@@ -328,27 +346,24 @@ def test_held_out_blocks_that_turn_out_to_be_empty_are_named():
         model.set_params(validation_fraction=0.3, random_state=0).fit(some)
 
 
-@pytest.mark.parametrize("early_stopping", [False, True])
-@pytest.mark.parametrize("scoring", ["acuracy", 3])
-def test_a_scoring_that_there_is_not_is_refused_before_anything_is_read(
-    scoring, early_stopping, source
-):
-    model = Incremental(SGDClassifier(), scoring=scoring, early_stopping=early_stopping)
-    for method in (model.fit, model.partial_fit):
-        with pytest.raises(ValueError, match=f"scoring.*{scoring!r}"):
-            method(source.X, source.y)
-    assert not source.reads
-
-
 def test_weights_are_left_out_of_a_score_that_does_not_take_them(source):
-    y = (source.X > 0.5).astype(int)
+    several = make_pipeline(MinMaxScaler(), MultiOutputClassifier(SGDClassifier(random_state=0)))
+    outputs = (source.X > 0.5).astype(int)
     w = np.linspace(0, 1, 200)
-    estimator = make_pipeline(MinMaxScaler(), MultiOutputClassifier(SGDClassifier(random_state=0)))
-    model = Incremental(estimator, early_stopping=True, max_iter=2, classes=[[0, 1]] * 3)
-    held_out = {"X_val": source.X, "y_val": y, "sample_weight_val": w}
-    model.fit(source.X, y, sample_weight=w, **held_out)
-    X, y = dask.compute(source.X, y)
-    assert model.best_validation_score_ == model.estimator_.score(X, y)
+    for estimator, y, scoring in (
+        (several, outputs, None),
+        (SGDRegressor(random_state=0), source.X[:, 0], "neg_max_error"),
+        (
+            SGDRegressor(random_state=0),
+            source.X[:, 0],
+            lambda model, X, y: -max_error(y, model.predict(X)),
+        ),
+    ):
+        model = Incremental(estimator, early_stopping=True, max_iter=2, scoring=scoring)
+        model.fit(source.X, y, sample_weight=w, X_val=source.X, y_val=y, sample_weight_val=w)
+        score = check_scoring(model.estimator_, scoring)
+        expected = score(model.estimator_, *dask.compute(source.X, y))
+        assert model.best_validation_score_ == expected
 
 
 def stopped_on(data, seed):

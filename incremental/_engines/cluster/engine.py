@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import distributed
+from dask.task_spec import GraphNode
 from dask.typing import Key
 
 from incremental._data.values import Block
@@ -31,6 +32,14 @@ class ClusterEngine(Engine):
 
     def get(self, graph: Graph, keys: Sequence[Key]) -> Sequence[Any]:
         return self.client.get(graph, keys)
+
+    def make_store(self, task: GraphNode) -> Any:
+        raise ValueError(
+            "On a cluster, rows must be shuffled between workers. Got a shuffle through files, "
+            "whose rows would be written twice if a worker were lost; make X and y while the "
+            "client is active, set dask's option dataframe.shuffle.method to 'p2p' or 'tasks' for "
+            "frames, or pass shuffle='tasks' to Bag.groupby."
+        )
 
     def stream(
         self, planned: Plan, *, prefetch: int | None = None

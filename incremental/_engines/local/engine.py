@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from dask.task_spec import GraphNode
 from dask.typing import Key
 
 from incremental._data.values import Block
@@ -30,6 +32,10 @@ class LocalEngine(Engine):
 
     def get(self, graph: Graph, keys: Sequence[Key]) -> Sequence[Any]:
         return self._scheduler.get(graph, keys)
+
+    def make_store(self, task: GraphNode) -> Any:
+        # A copy writes all to the file, so that other processes see it; else it may wait in memory.
+        return (task if self._scheduler.in_this_process else pickle.loads(pickle.dumps(task)))({})
 
     def stream(
         self, planned: Plan, *, prefetch: int | None = None

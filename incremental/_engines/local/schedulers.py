@@ -50,6 +50,11 @@ class Scheduler:
         self.workers = workers
         self._run = run
 
+    @property
+    def in_this_process(self) -> bool:
+        """Say whether tasks see what others have changed in memory."""
+        return self._run is execute
+
     def compute(
         self,
         window: Window,
