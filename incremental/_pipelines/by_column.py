@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Any
 
+import joblib
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
@@ -63,7 +64,8 @@ class ByColumn(Union):
             [(name, _Nothing(), columns) for name, _, columns in self.estimator.transformers],
             remainder=_Nothing(),
         )
-        found = by_column.fit(X).transformers_
+        with joblib.parallel_config("sequential"):  # see `Passes`
+            found = by_column.fit(X).transformers_
         return {
             name: Select(join(self.path, name), columns)
             for name, _, columns in found

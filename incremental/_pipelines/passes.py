@@ -6,6 +6,8 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+import joblib
+
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block, n_rows, rows
 from incremental._engines.base import Engine
@@ -123,7 +125,10 @@ class Passes:
         if self._tree.needs_rows:
             number, self.first_rows = first_rows(self._planned.blocks, self._engine)
         while True:
-            self._tree.settle(self.first_rows, number)
+            # A ColumnTransformer computes in parallel.  Where joblib's dask backend is set within a
+            # task, that would leave the pool of the worker, which this fit may have left before.
+            with joblib.parallel_config("sequential"):
+                self._tree.settle(self.first_rows, number)
             todo = [] if self._tree.complete else self._tree.learning()
             if not todo or todo[0][0].estimator is self._last:
                 return

@@ -4,11 +4,13 @@ from collections import Counter
 
 import dask.array as da
 import dask.dataframe as dd
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
 import sklearn
+from joblib.parallel import BACKENDS, ThreadingBackend
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector, make_column_transformer
 from sklearn.feature_extraction.text import HashingVectorizer
@@ -221,3 +223,25 @@ def test_flights_from_parquet_are_searched_as_one_pipeline(flights_path):
     assert auc > 0.85
     assert abs(auc - roc_auc_score(y, whole.predict_proba(memory)[:, 1])) < 0.005
     assert len(model.estimator_[-1].coef_[0]) == len(whole[-1].coef_[0]) == 3 + 16 + 3 + 256
+
+
+class Refuses(ThreadingBackend):
+    """A backend of joblib that nothing should be given to."""
+
+    def submit(self, func, callback=None):
+        raise AssertionError("given to the backend of somebody else")
+
+    apply_async = submit
+
+
+@pytest.mark.usefixtures("threads")
+def test_columns_are_found_without_the_backend_that_is_set_for_joblib(monkeypatch):
+    X, y = frame()
+    lazy_X, lazy_y = lazy(X, y)
+    expected = Incremental(make_pipeline(by_column(), sgd())).fit(lazy_X, lazy_y).estimator_
+    monkeypatch.setitem(BACKENDS, "refuses", Refuses)
+    with joblib.parallel_config("refuses", n_jobs=2):
+        with pytest.raises(AssertionError, match="somebody else"):
+            by_column().fit(X)
+        found = Incremental(make_pipeline(by_column(), sgd())).fit(lazy_X, lazy_y).estimator_
+    assert same_state(found[-1], expected[-1])
