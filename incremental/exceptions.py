@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from typing import Any
+
 
 class BlockError(RuntimeError):
     """A block could not be computed, or not be learned.
@@ -45,10 +48,60 @@ def _with_cause(kind: type[BlockError], args: tuple, cause: BaseException | None
     return error
 
 
+#: Characters of somebody else's text in a message, at most: an encoder lists all that it misses.
+N_CHARACTERS = 1_000
+
+
 def describe(error: BaseException) -> str:
-    """Return the type and the text of an error in one line."""
+    """Return the type and the text of an error; of a long text its beginning and its end.
+
+    Examples
+    --------
+    >>> describe(ValueError("too large"))
+    'ValueError: too large'
+    >>> len(describe(ValueError("x" * 1_000_000)))
+    1017
+    """
     try:
-        text = str(error)
+        text = shorten_text(str(error), N_CHARACTERS)
     except Exception:  # that of somebody else
         text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def shorten_text(text: str, n: int) -> str:
+    """Return `text`, or its beginning and its end if it has more than `n` characters.
+
+    Examples
+    --------
+    >>> shorten_text("abcdefgh", 4)
+    'ab ... gh'
+    """
+    return text if len(text) <= n else f"{text[: n // 2]} ... {text[len(text) - n // 2 :]}"
+
+
+def shorten(values: Any, n: int = 10) -> str:
+    """Return how a message shows values: whatever they are, it is short.
+
+    Parameters
+    ----------
+    values : object
+        Of a list, tuple, set or array the first `n` are shown, and how many there are.
+    n : int, default=10
+        How many are shown.
+
+    Examples
+    --------
+    >>> shorten([0, 1]), shorten(range(100_000), 3), shorten([[0, 1], ["a"]])
+    ('[0, 1]', '[0, 1, 2, ... (100,000 in all)]', "[[0, 1], ['a']]")
+    >>> shorten("a" * 1_000)[:5], len(shorten("a" * 1_000))
+    ("'aaaa", 105)
+    """
+    if hasattr(values, "tolist") and getattr(values, "ndim", False):
+        first = values[:n].tolist()
+    elif isinstance(values, (list, tuple, set, frozenset, range)):
+        first = list(islice(values, n))
+    else:
+        return shorten_text(repr(values), 100)
+    rest = [f"... ({len(values):,} in all)"] if len(values) > n else []
+    return f"[{', '.join([*(shorten(value, n) for value in first), *rest])}]"

@@ -13,11 +13,17 @@ import incremental.plotting
 # notes everywhere, and that a value that is returned has a name.
 IGNORED = {"GL01", "ES01", "SA01", "SA04", "RT02", "EX01"}
 
-METHODS = [
-    f"incremental.Incremental.{name}"
-    for name, member in vars(incremental.Incremental).items()
-    if not name.startswith("_") and (inspect.isfunction(member) or hasattr(member, "fn"))
-]
+#: Those of its bases, too, if they are of this package.
+METHODS = sorted(
+    {
+        f"incremental.Incremental.{name}"
+        for cls in incremental.Incremental.__mro__
+        if cls.__module__.startswith("incremental.")
+        for name, member in vars(cls).items()
+        if not name.startswith("_") and inspect.isroutine(member)
+        if not name.endswith("_request")  # made by scikit-learn
+    }
+)
 NAMES = [
     "incremental.Incremental",
     "incremental.BlockError",
@@ -36,3 +42,18 @@ def test_a_public_name_is_documented(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if "BlockError" not in name])
 def test_a_public_name_has_an_example(name):
     assert validate(name)["docstring"].count(">>>") > 0
+
+
+def test_methods_of_all_bases_are_among_them():
+    names = {name.rpartition(".")[2] for name in METHODS}
+    assert {"fit", "partial_fit", "predict", "transform", "score", "set_params"} <= names
+
+
+@pytest.mark.parametrize("name", ["predict", "decision_function", "inverse_transform"])
+def test_a_method_of_the_model_has_all_sections_and_its_signature(name):
+    method = getattr(incremental.Incremental, name)
+    sections = ["Parameters\n----------\nX :", "Returns\n-------\nresult :", "Examples\n--------"]
+    positions = [inspect.getdoc(method).index(section) for section in sections]
+    assert positions == sorted(positions)
+    assert str(inspect.signature(method)) == "(self, X)"
+    assert method.__name__ == name

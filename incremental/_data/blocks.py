@@ -26,6 +26,7 @@ from incremental._data.rows import Rows
 from incremental._data.values import Block
 from incremental._data.values import rows as rows_of
 from incremental._planning.windows import Key
+from incremental.exceptions import shorten
 
 #: What dask puts in the place of categories that it does not know; its own name for it is in
 #: dask.dataframe, which is optional.
@@ -209,7 +210,9 @@ def _column(name: str, data: Any) -> _Column:
             f"sparse matrix or a list. Got {type(data).__name__} instead."
         )
     if hasattr(data, "shape") and np.ndim(data) == 0:
-        raise ValueError(f"{name} must have one row for each sample. Got a single value: {data!r}.")
+        raise ValueError(
+            f"{name} must have one row for each sample. Got a single value: {shorten(data)}."
+        )
     if hasattr(data, "__array__") and not hasattr(data, "__getitem__"):
         data = np.asarray(data)  # as it is, it cannot be cut
     return _Column(name, data, 1, [num_samples(data)])

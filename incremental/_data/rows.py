@@ -14,6 +14,7 @@ from dask.highlevelgraph import HighLevelGraph
 from dask.task_spec import List, Task, TaskRef
 
 from incremental._data.values import concatenate, rows
+from incremental.exceptions import shorten
 
 
 class Rows:
@@ -62,7 +63,7 @@ class Rows:
         if positions.ndim != 1:
             raise TypeError(
                 "Rows are selected with a slice, a mask or a list of positions. Got "
-                f"{key!r} instead; pass [{key!r}] for one row."
+                f"{shorten(key)} instead; pass [{shorten(key)}] for one row."
             )
         block = np.searchsorted(np.cumsum(self.lengths), positions, side="right")
         if (np.diff(block) >= 0).all():  # each new block is a part of one of these

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from incremental._compat import callback_context, has_callbacks
+
 
 class Task:
     """One task and what its hooks are told; does nothing if nobody listens.
@@ -32,10 +34,9 @@ class Task:
         cls, estimator: Any, former: Any, n_passes: int | None, X: Any, y: Any, rows: dict[str, Any]
     ) -> Task:
         """Begin the task of a whole fit; None if the number of its passes is not known."""
-        context = estimator._init_callback_context(max_subtasks=n_passes)
-        listens = getattr(estimator, "_skl_callbacks", None)
+        context = callback_context(estimator, n_passes)
         data = _data({"X": X, "y": y, **rows})
-        return cls(estimator, former, context if listens else None, data)
+        return cls(estimator, former, context if has_callbacks(estimator) else None, data)
 
     @property
     def listens(self) -> bool:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import dask.array as da
 import numpy as np
-from dask.delayed import Delayed
-from sklearn import get_config
-from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
-from incremental._data.blocks import is_frame, is_lazy, n_rows
-from incremental._learning.labels import balanced
+from incremental._compat import validations
+from incremental._data.blocks import is_frame, n_rows
+from incremental._data.rows import Rows
+from incremental._estimator.columns import check_columns, is_table_only
+from incremental._learning.balance import balanced
 from incremental._pipelines.layout import check_takes, known_of
 from incremental._pipelines.pipeline import first_step, learning_steps, of_last, own_params, parts
+from incremental.exceptions import shorten
 
 #: What gives each of its estimators a y of its own.
 _RELABEL = (
@@ -34,21 +34,30 @@ _RELABEL = (
 
 
 def check_dimensions(estimator: Any, X: Any) -> None:
-    """Refuse a lazy X of numbers in one dimension where the estimator needs two.
+    """Refuse a lazy X in one dimension, if of numbers, or in three where the estimator needs two.
 
     Raises
     ------
     ValueError
-        If it has one.
+        If it has one or three.
     """
-    if not (isinstance(X, da.Array) or is_frame(X)) or X.ndim != 1:
+    if not (isinstance(X, (da.Array, Rows)) or is_frame(X)):
         return
     tags = get_tags(estimator).input_tags
+    needed = f"X must have 2 dimensions, rows and columns, for {type(estimator).__name__}."
+    n_dims = len(X.shape)
+    if n_dims > 2 and is_table_only(estimator) and not tags.three_d_array:
+        raise ValueError(
+            f"{needed} Got {n_dims} dimensions instead; pass X.reshape(X.shape[0], -1) if the rest "
+            "are columns."
+        )
+    if n_dims != 1 or isinstance(X, Rows):
+        return
     if tags.two_d_array and not tags.one_d_array and getattr(X.dtype, "kind", "O") in "biufc":
         instead = "X.to_frame()" if is_frame(X) else "X.reshape(-1, 1)"
         raise ValueError(
-            f"X must have 2 dimensions, rows and columns, for {type(estimator).__name__}. Got 1 "
-            f"dimension instead (dtype {X.dtype}); pass {instead} if it is one column."
+            f"{needed} Got 1 dimension instead (dtype {X.dtype}); pass {instead} if it is one "
+            "column."
         )
 
 
@@ -108,33 +117,16 @@ def check_parameters(estimator: Any) -> None:
         if isinstance(part, Pipeline) and part.transform_input is not None:
             raise ValueError(
                 "transform_input of a Pipeline must be None: only X goes through the steps. Got "
-                f"{part.transform_input!r} instead; leave it out."
+                f"{shorten(part.transform_input)} instead; leave it out."
             )
         if isinstance(part, FeatureUnion) and not part.transformer_list:
             raise ValueError(
                 "transformer_list of a FeatureUnion must have at least one transformer. Got "
-                f"{part.transformer_list!r} instead."
+                f"{shorten(part.transformer_list)} instead."
             )
-        for validate in _validations(part):
+        has_steps = isinstance(part, (Pipeline, FeatureUnion, ColumnTransformer))
+        for validate in validations(part, has_steps=has_steps):
             validate()
-
-
-def _validations(estimator: Any) -> Iterator[Callable[[], None]]:
-    """Yield what an estimator checks in ``fit`` before it looks at the data."""
-    # Private: ``fit`` is the only public way to ask, and needs data.  What is missing in another
-    # version is found in the first block; to be replaced by a public validation as soon as there
-    # is one.
-    if isinstance(estimator, (Pipeline, FeatureUnion, ColumnTransformer)):
-        inside = [estimator]
-        for name in ("steps", "transformers", "transformer_weights"):
-            if hasattr(estimator, f"_validate_{name}"):
-                yield getattr(estimator, f"_validate_{name}")
-    else:
-        inside = [estimator, *getattr(estimator, "get_params", dict)().values()]
-    if not get_config()["skip_parameter_validation"]:
-        for one in inside:
-            if isinstance(one, BaseEstimator) and hasattr(one, "_parameter_constraints"):
-                yield one._validate_params
 
 
 def check_data(model: Any, X: Any, params: Iterable[str], *, is_fitted: bool) -> None:
@@ -180,7 +172,7 @@ def check_weights(X: Any, params: Mapping[str, Any], rows: Iterable[str]) -> Non
             )
         raise ValueError(
             f"{name} must have one value for each of the {n_samples} rows of X. Got "
-            f"{np.shape(weight)[0] if np.ndim(weight) else weight!r} instead."
+            f"{np.shape(weight)[0] if np.ndim(weight) else shorten(weight)} instead."
         )
 
 
@@ -213,92 +205,3 @@ def check_keywords(method: Callable, names: Iterable[str]) -> None:
                 f"{called} has no parameter {name!r}; it takes {', '.join(taken) or 'no other'}. "
                 "Correct the name, or leave it out."
             )
-
-
-def columns_of(X: Any) -> tuple[int | None, list[str] | None]:
-    """Return the number of columns and their names; None is what is not known without computing.
-
-    Examples
-    --------
-    >>> import dask.array as da
-    >>> columns_of(da.ones((4, 2)))
-    (2, None)
-    """
-    if isinstance(X, Delayed):  # which has every attribute
-        return None, None
-    if hasattr(X, "columns"):
-        columns = list(X.columns)
-        return len(columns), columns if all(isinstance(name, str) for name in columns) else None
-    shape = getattr(X, "shape", ())
-    if (
-        not isinstance(shape, tuple)
-        or len(shape) < 2
-        or not isinstance(shape[1], (int, np.integer))
-    ):
-        return None, None
-    return int(shape[1]), None
-
-
-def takes_more_columns(estimator: Any) -> bool:
-    """Say whether an estimator needs only some of the columns of X, which it looks for in a block.
-
-    Examples
-    --------
-    >>> takes_more_columns(ColumnTransformer([("a", "passthrough", ["a"])]))
-    True
-    """
-    first = first_step(estimator)
-    if isinstance(first, FunctionTransformer):
-        return not first.validate
-    return first is None or isinstance(first, ColumnTransformer)
-
-
-def check_columns(model: Any, X: Any) -> None:
-    """Refuse a lazy X with other columns than the model has learned.
-
-    Their order is left to each block: that of dask's own description may differ from it.
-
-    Raises
-    ------
-    ValueError
-        If their number or their names differ.
-    """
-    if not is_lazy(X) or takes_more_columns(model):
-        return
-    found, names = columns_of(X)
-    expected = getattr(model, "n_features_in_", None)
-    learned = getattr(model, "feature_names_in_", None)
-    remedy = "Pass the columns that it has learned, or call fit to begin anew."
-    if names is not None and learned is not None and set(names) != set(learned):
-        raise ValueError(
-            f"X must have the columns {list(learned)} that {type(model).__name__} has learned. "
-            f"Got {names} instead. {remedy}"
-        )
-    if None not in (found, expected) and found != expected:
-        raise ValueError(
-            f"X has {found} features, but {type(model).__name__} is expecting {expected} features "
-            f"as input. {remedy}"
-        )
-
-
-def check_same_columns(estimator: Any, X: Any, X_val: Any) -> None:
-    """Refuse an X_val with other columns than X.
-
-    Raises
-    ------
-    ValueError
-        If their number or their names differ; in memory, where it is known, their order.
-    """
-    if takes_more_columns(estimator):
-        return
-    (n, names), (n_val, names_val) = columns_of(X), columns_of(X_val)
-    if names is not None and names_val is not None:
-        if set(names) != set(names_val):
-            raise ValueError(f"X_val must have the columns {names} of X. Got {names_val} instead.")
-        if names != names_val and not is_lazy(X) and not is_lazy(X_val):
-            raise ValueError(
-                f"X_val must have the columns of X in their order, {names}. Got {names_val} "
-                "instead; pass X_val[X.columns]."
-            )
-    if None not in (n, n_val) and n != n_val:
-        raise ValueError(f"X_val must have as many columns as X, {n}. Got {n_val} instead.")

@@ -21,7 +21,7 @@ from incremental._compat import num_samples
 from incremental._data.blocks import is_frame, is_lazy, make_blocks, meta_of, n_rows, parts_of
 from incremental._data.rows import Rows
 from incremental._engines.open import open_engine
-from incremental._estimator.checks import check_columns
+from incremental._estimator.columns import check_columns
 from incremental._learning.block_checks import check_rows
 from incremental._pipelines.layout import check_takes, known_of
 from incremental._pipelines.pipeline import first_rows, first_step, name_row_changer

@@ -52,9 +52,12 @@ class Batches:
 
     def __init__(self, batch_size: int | None):
         self.batch_size = batch_size
-        self._full: list[Block] = []  # fits one batch, or is larger than one
+        #: Blocks that fill one batch or more; kept until it is known whether a small rest joins.
+        self._full: list[Block] = []
+        #: Blocks that fill less than one.
         self._waiting: list[Block] = []
-        self._n_full = self._n_waiting = 0  # rows: counted once, for many blocks may wait
+        #: Their rows, counted once: many blocks may wait.
+        self._n_full = self._n_waiting = 0
 
     def add(self, block: Block) -> list[Block]:
         """Take a block and return the batches that are ready."""

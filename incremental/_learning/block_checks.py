@@ -74,19 +74,23 @@ def check_rows(n_before: int, after: Any, what: str, number: int | None = None) 
 
 
 def check_block(number: int, block: dict[str, Any], promise: Any = None) -> int:
-    """Return the number of rows of a block, or refuse it."""
-    lengths = {}
-    for name, value in block.items():
-        try:
-            if isinstance(value, (str, bytes, dict)):
-                raise TypeError
-            lengths[name] = num_samples(value)
-        except TypeError as error:
-            raise BlockError(
-                f"Block {number} of {name} must be an array, a dataframe, a sparse matrix or a "
-                f"list. Got {type(value).__name__} instead; check what its loader returns.",
-                number,
-            ) from error
+    """Return the number of rows of a block, or refuse it.
+
+    Parameters
+    ----------
+    number : int
+        What to call the block in an error.
+    block : dict
+        Its values by name.
+    promise : tuple or None
+        The shape, but for the rows, and the dtype that a block of X was said to have.
+
+    Raises
+    ------
+    BlockError
+        If a value is no data, has another number of rows than X, or is not what was promised.
+    """
+    lengths = {name: _length(number, name, value) for name, value in block.items()}
     n = lengths["X"]
     for name, length in lengths.items():
         if length != n:
@@ -95,24 +99,38 @@ def check_block(number: int, block: dict[str, Any], promise: Any = None) -> int:
                 f"of X and {length} of {name} in block {number}.",
                 number,
             )
-    X = block["X"]
-    if promise is not None and n and hasattr(X, "shape"):
-        shape, dtype = promise
-        if tuple(X.shape[1:]) != tuple(shape):
-            raise BlockError(
-                f"Every block of X must have the shape (n_rows, {', '.join(map(str, shape))}) that "
-                f"the dask array promises. Got {tuple(X.shape)} in block {number}; check its "
-                "loader, or the shape given to from_delayed.",
-                number,
-            )
-        if X.dtype != dtype and not _harmless(X.dtype, dtype):
-            raise BlockError(
-                f"Every block of X must have the dtype {dtype} that the dask array promises. Got "
-                f"{X.dtype} in block {number}; check its loader, or the dtype given to "
-                "from_delayed.",
-                number,
-            )
+    if promise is not None and n and hasattr(block["X"], "shape"):
+        _check_promise(number, block["X"], *promise)
     return n
+
+
+def _length(number: int, name: str, value: Any) -> int:
+    try:
+        if isinstance(value, (str, bytes, dict)):
+            raise TypeError
+        return num_samples(value)
+    except TypeError as error:
+        raise BlockError(
+            f"Block {number} of {name} must be an array, a dataframe, a sparse matrix or a "
+            f"list. Got {type(value).__name__} instead; check what its loader returns.",
+            number,
+        ) from error
+
+
+def _check_promise(number: int, X: Any, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    if tuple(X.shape[1:]) != tuple(shape):
+        raise BlockError(
+            f"Every block of X must have the shape (n_rows, {', '.join(map(str, shape))}) that "
+            f"the dask array promises. Got {tuple(X.shape)} in block {number}; check its "
+            "loader, or the shape given to from_delayed.",
+            number,
+        )
+    if X.dtype != dtype and not _harmless(X.dtype, dtype):
+        raise BlockError(
+            f"Every block of X must have the dtype {dtype} that the dask array promises. Got "
+            f"{X.dtype} in block {number}; check its loader, or the dtype given to from_delayed.",
+            number,
+        )
 
 
 def _harmless(found: np.dtype, promised: np.dtype) -> bool:

@@ -35,29 +35,48 @@ def whole_blocks() -> Iterator[Interrupt]:
 
 
 class Interrupt:
-    """Remembers that Ctrl-C was pressed while a block was being learned."""
+    """Remembers that Ctrl-C was pressed while it had to wait."""
 
     def __init__(self):
-        #: Whether Ctrl-C has to wait.
+        #: Whether Ctrl-C has to wait; changed by the contexts `deferred` and `allowed` only.
         self.waits = False
+        #: Whether it was pressed, and has not been raised yet.
         self.pressed = False
+
+    @contextmanager
+    def deferred(self, wanted: bool = True) -> Iterator[None]:
+        """Let Ctrl-C wait for the end of this context; `wanted` False changes nothing.
+
+        It is raised at the end if the context around this one lets it through, but not in the
+        place of an error.
+        """
+        before, self.waits = self.waits, self.waits or wanted
+        try:
+            yield
+        finally:
+            self.waits = before
+        if not self.waits:
+            self.check()
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
         """Let Ctrl-C through; it waits while the contexts around this one are entered and left."""
+        before = self.waits
         try:
             self.waits = False
             self.check()
             yield
         finally:
-            self.waits = True
+            self.waits = before
 
     def on_signal(self, signum: int, frame: Any) -> None:
+        """Raise KeyboardInterrupt, or keep it for later."""
         again, self.pressed = self.pressed, True
         if not self.waits or again:
             raise KeyboardInterrupt  # lost in a callback of the collector; the next check raises it
 
     def check(self) -> None:
+        """Raise what had to wait."""
         if self.pressed:
             self.pressed = False
             raise KeyboardInterrupt

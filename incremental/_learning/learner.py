@@ -16,7 +16,8 @@ from incremental._compat import hands_parameters_on
 from incremental._data.values import Block, n_rows
 from incremental._learning.batches import Batches
 from incremental._learning.block_checks import check_block, not_finite
-from incremental._learning.labels import check_labels, last_step, name_rows
+from incremental._learning.label_checks import check_labels
+from incremental._learning.labels import last_step, name_rows
 from incremental.exceptions import BlockError, describe
 
 
@@ -58,13 +59,21 @@ class Learner:
         promise: Any = None,
         batch_size: int | None = None,
     ):
+        #: Learns in place; on a cluster another object after each checkpoint.
         self.model = model
+        #: Draws the orders of blocks and rows, in every pass of this model.
         self.seed = seed
+        #: What labels are compared to; None compares none.
         self.classes = classes
+        #: Given to every ``partial_fit``, the classes among them.
         self.params = dict(params)
+        if classes is not None:
+            self.params["classes"] = classes
+        #: What a block of X has to look like: its shape but for the rows, and its dtype.
         self.promise = promise
         #: scikit-learn keeps its configuration for each thread; for those who learn in another one.
         self.config = get_config()
+        #: Calls of ``partial_fit``, and rows of blocks that were taken.
         self.n_batches = 0
         self.n_rows = 0
         #: What each of the blocks has cost that were learned last, in seconds, if that is measured.
@@ -77,11 +86,10 @@ class Learner:
         self.waiting: list[int] = []
         #: Called with a number and a number of rows, gives the rows of a shuffled block.
         self.order: Callable | None = None
+        #: Rows that wait until there are enough for a batch.
         self._batches = Batches(batch_size)
-        # Number, rows, and rows that were learned, of each block that is not learned to its end.
+        #: Number, rows, and rows that were learned, of each block that is not learned to its end.
         self._unfinished: list[tuple[int, int, int]] = []
-        if classes is not None:
-            self.params["classes"] = classes
 
     def learn(self, number: int, block: Block) -> bool:
         """Learn from one block; return False if it has no rows.

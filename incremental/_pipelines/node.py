@@ -15,7 +15,7 @@ from incremental._data.blocks import UNKNOWN_CATEGORIES
 from incremental._pipelines.layout import UNKNOWN, Known, check_takes
 from incremental._pipelines.routes import Route, Transform
 from incremental._pipelines.transformers import counts_nothing, is_stateless, learns, refusal
-from incremental.exceptions import BlockError, describe
+from incremental.exceptions import BlockError, describe, shorten
 
 
 class Node:
@@ -118,12 +118,14 @@ class Leaf(Node):
         """Refuse a step that cannot be trained block by block."""
         estimator = self.estimator
         if not hasattr(estimator, "get_params"):
-            raise TypeError(f"Step {self.path} must be an estimator. Got {estimator!r} instead.")
+            raise TypeError(
+                f"Step {self.path} must be an estimator. Got {shorten(estimator)} instead."
+            )
         why = refusal(estimator)
         if why is not None and not self._has_categories(known):
             raise TypeError(
                 f"Every step must be one that can be trained block by block, but {self.path} "
-                f"({estimator!r}) {why}"
+                f"({shorten(estimator)}) {why}"
             )
 
     def _has_categories(self, known: Known) -> bool:

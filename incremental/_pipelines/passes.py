@@ -12,7 +12,8 @@ from incremental._data.blocks import Blocks
 from incremental._data.values import Block, n_rows, rows
 from incremental._engines.base import Engine
 from incremental._learning.block_checks import check_block
-from incremental._learning.labels import last_step, needs_classes
+from incremental._learning.classes import needs_classes
+from incremental._learning.labels import last_step
 from incremental._learning.learner import Learner
 from incremental._pipelines.layout import known_of
 from incremental._pipelines.node import Leaf

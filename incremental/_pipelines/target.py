@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.utils import Tags, get_tags
 
-from incremental._learning.labels import needs_y
+from incremental._learning.classes import needs_y
 from incremental._pipelines.tree import first_step, is_tree, learning_steps, needs_no_fit
 
 

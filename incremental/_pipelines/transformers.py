@@ -150,6 +150,11 @@ def _working_base(estimator: Any) -> str:
     return ""
 
 
+def is_sampler(estimator: Any) -> bool:
+    """Say whether an estimator samples rows; a frozen one is what is in it."""
+    return hasattr(estimator, "fit_resample")
+
+
 def refusal(estimator: Any) -> str | None:
     """Say why an estimator cannot be trained block by block, and what to do; None if it can.
 
@@ -170,7 +175,7 @@ def refusal(estimator: Any) -> str | None:
 
 
 def _refusal(estimator: Any) -> Refusal | None:
-    if hasattr(estimator, "fit_resample"):  # also in what is frozen
+    if is_sampler(estimator):
         return SAMPLERS
     name, kind = type(estimator).__name__, kind_of(estimator)
     found = next((one for one in REFUSED if name in one.names), None)

@@ -11,12 +11,12 @@ import numpy as np
 from incremental._compat import metric_of
 from incremental._data.blocks import Blocks, make_blocks
 from incremental._engines.base import Engine
-from incremental._learning.labels import accepts
+from incremental._learning.classes import accepts
 from incremental._planning.plan import Plan
 from incremental._scoring.score import NoRows, check, score
 from incremental._scoring.scorers import find_scorer
 from incremental._scoring.wrapper import handed_on
-from incremental.exceptions import BlockError
+from incremental.exceptions import BlockError, shorten
 
 #: What the data to validate on are called in errors.
 GIVEN = "the data to validate on (X_val, y_val, sample_weight_val)"
@@ -51,8 +51,8 @@ def check_scorer(wrapper: Any, has_y: bool) -> Any:
             )
     elif not isinstance(scoring, str) and not callable(scoring):
         raise ValueError(
-            f"early_stopping=True needs one score to decide by. Got scoring={scoring!r} instead; "
-            "pass the name of one, or a callable."
+            f"early_stopping=True needs one score to decide by. Got scoring={shorten(scoring)} "
+            "instead; pass the name of one, or a callable."
         )
     scorer = None if scoring is None else find_scorer(wrapper, scoring)
     # Not the wrapper: what it has learned before may be another model.
@@ -189,6 +189,6 @@ class Validation:
             numbers = list(planned.blocks.numbers)
             raise ValueError(
                 f"One block at least must have rows in {self._name}. Got only empty ones instead, "
-                f"{numbers}, after pass {len(self.scores) + 1}; pass others as X_val and y_val, or "
-                "hold out others or more (random_state, validation_fraction)."
+                f"{shorten(numbers)}, after pass {len(self.scores) + 1}; pass others as X_val and "
+                "y_val, or hold out others or more (random_state, validation_fraction)."
             ) from None

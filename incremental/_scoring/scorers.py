@@ -9,6 +9,7 @@ from typing import Any
 from sklearn.metrics import check_scoring, get_scorer, get_scorer_names
 
 from incremental._compat import response_methods, scorers_in
+from incremental.exceptions import shorten
 
 #: How the first parameter of a metric is called; that of a scorer is a model.
 _FIRST_OF_METRICS = ("y", "y_true", "labels_true", "y_pred")
@@ -45,8 +46,8 @@ def _check_name(name: Any) -> None:
         near = get_close_matches(str(name), get_scorer_names())
         meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise ValueError(
-            f"scoring must be the name of a score, a callable, or several of them. Got {name!r} "
-            f"instead; {meant}sklearn.metrics.get_scorer_names() has all of them."
+            f"scoring must be the name of a score, a callable, or several of them. Got "
+            f"{shorten(name)} instead; {meant}sklearn.metrics.get_scorer_names() has all of them."
         ) from None
 
 

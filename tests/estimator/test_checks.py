@@ -24,15 +24,13 @@ from sklearn.preprocessing import (
 )
 
 from incremental._estimator.checks import (
-    check_columns,
     check_data,
     check_dimensions,
     check_keywords,
-    check_same_columns,
     check_settings,
     check_weights,
-    columns_of,
 )
+from incremental._estimator.columns import check_columns, check_same_columns, columns_of
 
 FRAME = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
 LAZY_FRAME = dd.from_pandas(FRAME, npartitions=1)
@@ -53,6 +51,11 @@ def test_numbers_in_one_dimension_are_refused_where_two_are_needed(dtype):
         check_dimensions(StandardScaler(), series)
 
 
+class Images(StandardScaler):
+    def partial_fit(self, X, y=None):
+        return super().partial_fit(X.reshape(len(X), -1))
+
+
 class OneOrTwo(StandardScaler):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -64,7 +67,7 @@ class OneOrTwo(StandardScaler):
     ("estimator", "X"),
     [
         (StandardScaler(), da.ones((4, 1))),
-        (StandardScaler(), da.ones((4, 1, 1))),
+        (Images(), da.ones((4, 1, 1))),  # which is not of scikit-learn
         (StandardScaler(), da.ones(4).sum()),  # no row at all is refused elsewhere
         (StandardScaler(), LAZY_FRAME),
         (StandardScaler(), np.ones(4)),  # is left to the estimator
@@ -240,7 +243,10 @@ def test_columns_are_found_without_computing(X, expected):
 
 def test_a_lazy_X_must_have_the_columns_that_were_learned():
     named = SGDRegressor().fit(FRAME, [0, 1])
-    check_columns(named, LAZY_FRAME[["b", "a"]])  # the order is left to each block
+    with pytest.raises(ValueError, match=r"in the order that SGDRegressor has learned"):
+        check_columns(named, LAZY_FRAME[["b", "a"]])
+    other_order = SGDRegressor().fit(FRAME[["b", "a"]], [0, 1])
+    check_columns(other_order, LAZY_FRAME)  # sorted names are left to each block
     check_columns(named, da.ones((4, 2)))
     other = LAZY_FRAME.rename(columns={"b": "c"})
     message = r"columns \['a', 'b'\] that SGDRegressor has learned. Got \['a', 'c'\] instead. Pass"

@@ -31,6 +31,7 @@ from sklearn.utils._test_common.instance_generator import (
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from incremental import Incremental
+from incremental._learning import classes as _classes
 from incremental._learning import labels as _labels
 from incremental._learning.learner import last_step
 from incremental._pipelines.pipeline import is_tree
@@ -172,7 +173,7 @@ def test_names_and_number_of_features_are_those_of_the_model(bare):
     frame = pd.DataFrame(X, columns=names)
     model = Incremental(bare).fit(frame, y)
     classes = _labels.find(_labels.Ask(), y).labels
-    told = {"classes": classes} if _labels.needs_classes(bare) else {}
+    told = {"classes": classes} if _classes.needs_classes(bare) else {}
     direct = loop(clone(bare), [(frame, y)], **told)
     assert model.n_features_in_ == direct.n_features_in_ == 12
     # OneVsRestClassifier has names after fit, but not after partial_fit.

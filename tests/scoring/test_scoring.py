@@ -26,6 +26,9 @@ from sklearn.preprocessing import MinMaxScaler
 from incremental import BlockError, Incremental
 from tests.conftest import Source, loop
 
+#: Many of these look at one pass only.
+pytestmark = pytest.mark.filterwarnings("ignore:early_stopping=True has nothing to stop")
+
 
 def in_memory(scorer, model, X, y, **params):
     return scorer(model.estimator_, *dask.compute(X, y), **params)

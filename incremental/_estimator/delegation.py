@@ -1,0 +1,59 @@
+"""Methods that are there if the model has them, and that go through the blocks of X."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from sklearn.utils.metaestimators import available_if
+
+#: What the documentation of each says between its first line and its examples.
+_SECTIONS = """Parameters
+----------
+X : dask collection, list of Delayed, or array-like of shape (n_samples, n_features)
+    The data.
+
+Returns
+-------
+result : dask collection or array of shape {shape}
+    Lazy if X is.  It belongs to the model as it is now."""
+
+
+def block_by_block(shape: str) -> Callable[[Callable[..., Any]], Any]:
+    """Return a decorator for methods that apply the model's method of that name to each block.
+
+    It is there if the model has it; its documentation gets the sections that are those of all.
+
+    Parameters
+    ----------
+    shape : str
+        The shape of the result.
+    """
+
+    def decorate(method: Callable[..., Any]) -> Any:
+        name = method.__name__
+
+        @functools.wraps(method)
+        def apply(self: Any, X: Any) -> Any:
+            return self._apply(name, X)
+
+        first, _, examples = inspect.cleandoc(method.__doc__ or "").partition("\n\n")
+        apply.__doc__ = f"{first}\n\n{_SECTIONS.format(shape=shape)}\n\n{examples}\n"
+        return available_if(has(name))(apply)
+
+    return decorate
+
+
+def has(method: str) -> Callable[[Any], bool]:
+    """Return a condition for `available_if`: the model has the method.
+
+    If it has not, the condition raises the error of the model, which may say why.
+    """
+
+    def check(self: Any) -> bool:
+        getattr(self._model, method)
+        return True
+
+    return check
