@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import dask
 import dask.array as da
 import distributed
 import numpy as np
+from distributed.comm import tcp
 from distributed.diagnostics.plugin import SchedulerPlugin
+from distributed.utils import nbytes
 from sklearn.base import BaseEstimator, RegressorMixin
 
 N_WORKERS = 3
@@ -63,6 +66,41 @@ def blocks(n_blocks: int, seconds: float, n_rows: int) -> tuple[da.Array, da.Arr
         ]
     )
     return X, X[:, 0]
+
+
+@dataclass
+class Traffic:
+    """What this process has received and sent, in bytes."""
+
+    received: int = 0
+    sent: int = 0
+
+
+@contextmanager
+def traffic() -> Iterator[Traffic]:
+    """Count the bytes of all messages that this process, its client above all, exchanges meanwhile.
+
+    Notes
+    -----
+    The kernel's count of what a process has read, ``/proc/self/io``, is without that of sockets.
+    """
+    found = Traffic()
+    read, write = tcp.from_frames, tcp.to_frames
+
+    async def counting_read(frames, *args, **kwargs):
+        found.received += sum(map(nbytes, frames))
+        return await read(frames, *args, **kwargs)
+
+    async def counting_write(*args, **kwargs):
+        frames = await write(*args, **kwargs)
+        found.sent += sum(map(nbytes, frames))
+        return frames
+
+    tcp.from_frames, tcp.to_frames = counting_read, counting_write
+    try:
+        yield found
+    finally:
+        tcp.from_frames, tcp.to_frames = read, write
 
 
 class Live(SchedulerPlugin):

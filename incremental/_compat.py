@@ -7,6 +7,7 @@ says why the name is needed, the versions that it was seen in, and what would re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -28,12 +29,15 @@ from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
     "CallbackSupportMixin",
+    "array_meta",
     "as_task_specification",
     "callback_context",
+    "frame_rows",
     "hands_parameters_on",
     "has_callbacks",
     "is_checkpoint",
     "is_store",
+    "max_workers",
     "metric_of",
     "num_samples",
     "response_methods",
@@ -65,6 +69,22 @@ def as_task_specification(graph: Mapping[Key, Any]) -> dict[Key, GraphNode]:
     from dask._task_spec import convert_legacy_graph
 
     return convert_legacy_graph(dict(graph))
+
+
+def array_meta(X: Any) -> Any:
+    """Return the empty array of the kind of a dask array's chunks (NumPy, SciPy, ...).
+
+    dask 2025.5 to 2026.8: there is no public name; ``X.chunktype`` of its repr comes from it.
+    """
+    return X._meta
+
+
+def frame_rows(X: Any) -> Any:
+    """Return two made-up rows like those of a dask dataframe or series.
+
+    dask 2025.5 to 2026.8: ``X.partitions[0].head()`` would be public, but reads.
+    """
+    return X._meta_nonempty.ffill()  # of nullable dtypes dask's second row is missing
 
 
 def callback_context(estimator: Any, n_subtasks: int | None) -> Any:
@@ -166,3 +186,11 @@ def is_checkpoint(key: Key) -> bool:
     dask 2025.5 to 2026.8: to be replaced as that of `is_store`.
     """
     return isinstance(key, str) and key.startswith("checkpoint-")
+
+
+def max_workers(pool: Executor) -> int | None:
+    """Return how many tasks a pool runs at once; None if it does not say.
+
+    Python 3.11 to 3.13: executors of the standard library keep it to themselves; dask asks as well.
+    """
+    return getattr(pool, "_max_workers", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Any
 
@@ -66,6 +67,11 @@ def describe(error: BaseException) -> str:
         text = shorten_text(str(error), N_CHARACTERS)
     except Exception:  # that of somebody else
         text = ""
+    if isinstance(error, BrokenProcessPool):
+        text += (
+            ' Processes end so without memory, or in a script without if __name__ == "__main__": '
+            "around what it does."
+        )
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
@@ -11,6 +12,21 @@ import dask.array as da
 import dask.multiprocessing
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# The test command draws the same examples each time; with HYPOTHESIS_PROFILE=free, as in the soak,
+# it draws others.
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "fixed")
+settings.register_profile("fixed", derandomize=True)
+settings.register_profile("free", derandomize=False)
+settings.load_profile(PROFILE)
+
+
+def first_seed():
+    """Return the seed of a test that draws by itself: always the same, unless seeds are free."""
+    seed = 0 if PROFILE == "fixed" else int.from_bytes(os.urandom(3), "big")
+    print("seed", seed)
+    return seed
 
 
 class Source:

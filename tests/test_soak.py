@@ -8,6 +8,8 @@ import collections
 import functools
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -273,6 +275,7 @@ class Case:
         self.check(model, blocks, target, learned, order)
         if not stopped:
             self.check_predictions(model, blocks)
+            self.check_score(model, blocks, target)
         elif len({i for i, *_ in order}) < 2 and not self.params["shuffle"]:
             at = len(order)
             if self.params["batch_size"] is None and at < len(blocks):
@@ -349,6 +352,21 @@ class Case:
         else:
             assert np.array_equal(found, np.concatenate(expected))
 
+    def check_score(self, model, blocks, target):
+        """Compare the score with weights of any dtype to that of all rows in memory."""
+        if target is None:
+            return
+        kind = str(self.rng.choice(["?", "i1", "u1", "i2", "u2", "i4", "f2", "f4", "f8"]))
+        weight = self.rng.integers(0, 2 if kind == "?" else 100, len(target)).astype(kind)
+        weight[0] = 1
+        X = self.X()
+        y, weights = self.cut_like(X, target), self.cut_like(X, weight)
+        found = model.score(X, y, sample_weight=weights)
+        in_memory = together([block for block in blocks if n_rows(block)])
+        expected = model.estimator_.score(in_memory, target, sample_weight=weight.astype(float))
+        digits = 1e-3 if self.values.dtype == np.float32 else 1e-8
+        assert found == pytest.approx(expected, rel=digits, abs=digits, nan_ok=True), kind
+
 
 def bring_back_workers(client):
     """Wait until there are two; one that is killed while it starts is given up by dask."""
@@ -398,3 +416,16 @@ def test_random_fits_equal_the_loop(tmp_path):
                 bring_back_workers(client)
             seed += 1
     print(f"{seed - first} cases from seed {first} on")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("which", ["-m hypothesis", "-k ctrl_c or killed_process"])
+def test_what_the_test_command_draws_from_fixed_seeds_holds_for_others(which):
+    seconds = float(os.environ.get("INCREMENTAL_SOAK_SECONDS", 3600)) / 8
+    option, what = which.split(" ", 1)
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", option, what]
+    environment = dict(os.environ, HYPOTHESIS_PROFILE="free")
+    stop = time.monotonic() + seconds
+    while time.monotonic() < stop:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
+import dask.array as da
 from dask.core import toposort
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
-from dask.task_spec import GraphNode
+from dask.task_spec import Alias, GraphNode
 from dask.typing import Key
 
 from incremental._compat import as_task_specification
+
+
+def optimised(graph: HighLevelGraph, keys: list[Key]) -> dict[Key, GraphNode]:
+    """Return what computes `keys`, optimised and written out.
+
+    There is one optimiser for arrays, bags and delayed values, so that what they share stays
+    shared.
+    """
+    return as_tasks(da.Array.__dask_optimize__(in_few_layers(graph), keys))
 
 
 def in_few_layers(graph: HighLevelGraph) -> HighLevelGraph:
@@ -21,7 +32,7 @@ def in_few_layers(graph: HighLevelGraph) -> HighLevelGraph:
     """
     below = graph.dependencies
     is_plain = {name: isinstance(layer, MaterializedLayer) for name, layer in graph.layers.items()}
-    # Others know the layers that they depend on by their names.
+    # Blockwise and shuffle layers name the layers that they take from, so those keep their names.
     named = {d for name, plain in is_plain.items() if not plain for d in below[name]}
     one = f"plain-{uuid.uuid4().hex}"
     tasks: dict[Key, Any] = {}
@@ -30,14 +41,37 @@ def in_few_layers(graph: HighLevelGraph) -> HighLevelGraph:
         if is_plain[name] and name not in named and below[name] <= joined:
             joined.add(name)
             tasks.update(graph.layers[name])
-    rest = [name for name in graph.layers if name not in joined]
+    rest = {name: graph.layers[name] for name in graph.layers if name not in joined}
+    for name, layer in rest.items():
+        if is_plain[name]:
+            rest[name] = MaterializedLayer(by_their_keys(layer))
     return HighLevelGraph(
-        {one: MaterializedLayer(tasks), **{name: graph.layers[name] for name in rest}},
+        {one: MaterializedLayer(by_their_keys(tasks)), **rest},
         {one: set(), **{n: {one if d in joined else d for d in below[n]} for n in rest}},
     )
 
 
-def flat(graph: Any) -> dict[Key, GraphNode]:
-    if all(isinstance(task, GraphNode) for task in graph.values()):
-        return graph
-    return as_task_specification(graph)
+def as_tasks(graph: Mapping[Key, Any]) -> dict[Key, GraphNode]:
+    """Return a graph of task specifications, each of which has the key that it stands under."""
+    if not all(isinstance(task, GraphNode) for task in graph.values()):
+        graph = as_task_specification(graph)
+    return by_their_keys(graph)
+
+
+def by_their_keys(graph: Mapping[Key, Any]) -> dict[Key, Any]:
+    """Give each task the key that it stands under: optimisers go by the task's.
+
+    Slices of dask's frames (``frame.loc[10:30]``) have tasks with the key of their input.
+
+    Examples
+    --------
+    >>> from dask.task_spec import Alias
+    >>> by_their_keys({"here": Alias("there", "there")})
+    {'here': Alias('here'->'there')}
+    """
+    wrong = {
+        key: Alias(key, task.target) if isinstance(task, Alias) else task.substitute({}, key=key)
+        for key, task in graph.items()
+        if isinstance(task, GraphNode) and task.key != key
+    }
+    return {**graph, **wrong} if wrong or not isinstance(graph, dict) else graph

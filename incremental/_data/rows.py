@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from html import escape
 from itertools import pairwise
 from typing import Any
 
@@ -49,6 +50,19 @@ class Rows:
 
     def __repr__(self) -> str:
         return f"Rows(shape={self.shape}, n_blocks={len(self.blocks)})"
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks: how many rows and blocks there are, and their columns."""
+        about = {
+            "Shape": self.shape,
+            "Blocks": len(self.blocks),
+            "Rows of a block": f"{min(self.lengths, default=0)} to {max(self.lengths, default=0)}",
+        }
+        if hasattr(self.meta, "iloc"):
+            dtypes = self.meta.dtypes.items() if self.meta.ndim == 2 else [("", self.meta.dtype)]
+            about["Columns"] = ", ".join(f"{name} {dtype}".strip() for name, dtype in dtypes)
+        rows = (f"<tr><th>{name}</th><td>{escape(str(v))}</td></tr>" for name, v in about.items())
+        return f"<table><caption>Rows</caption><tbody>{''.join(rows)}</tbody></table>"
 
     def __getitem__(self, key: Any) -> Rows:
         """Select rows with a slice, a mask or their positions, as of an array; columns never."""

@@ -31,7 +31,14 @@ def rows(values: Any, which: Any) -> Any:
         return values[which] if isinstance(which, slice) else [values[i] for i in which]
     if hasattr(values, "tocsr"):
         return values.tocsr()[which]
-    return values[which]
+    if isinstance(which, slice) or isinstance(values, np.ndarray):
+        return values[which]
+    try:
+        return values[which]
+    except TypeError:
+        # What reads from a file takes only increasing positions (h5py).
+        first, last = (int(which.min()), int(which.max())) if len(which) else (0, -1)
+        return np.asarray(values[first : last + 1])[which - first]
 
 
 def concatenate(parts: list[Any]) -> Any:
@@ -54,3 +61,21 @@ def concatenate(parts: list[Any]) -> Any:
 
         return pd.concat(parts)
     return np.concatenate(parts)
+
+
+def rows_like(values: Any) -> Any:
+    """Return one or two made-up rows like those of an array or a frame without rows; else None.
+
+    Examples
+    --------
+    >>> rows_like(np.empty((0, 2)))
+    array([[1., 1.]])
+    """
+    if hasattr(values, "iloc"):
+        from dask.dataframe.utils import meta_nonempty
+
+        return meta_nonempty(values).ffill()
+    if isinstance(values, np.ndarray) or sp.issparse(values):
+        row = np.ones((1, *values.shape[1:]), values.dtype)
+        return type(values)(row) if sp.issparse(values) else row
+    return None

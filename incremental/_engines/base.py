@@ -17,8 +17,8 @@ from dask.typing import Key
 
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
+from incremental._planning.graph import Graph
 from incremental._planning.plan import Plan, plan
-from incremental._planning.windows import Graph
 
 
 class Turn(ABC):

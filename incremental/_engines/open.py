@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import dask
+
 from incremental._engines.base import Engine
 from incremental._engines.local.engine import LocalEngine
 from incremental._engines.local.schedulers import client_of, open_scheduler, scheduler_of
@@ -15,10 +17,14 @@ from incremental._engines.local.schedulers import client_of, open_scheduler, sch
 def open_engine(collections: list[Any]) -> Iterator[Engine]:
     """Yield the engine for the scheduler that dask would compute `collections` with.
 
-    No thread or process that it starts outlives the context.
+    Where nothing is lazy there is nothing to compute ahead, nor anything to send: data in memory
+    are learned where they are, in this thread, whatever scheduler is configured and whatever client
+    is active.  So a fit of a search in a worker's thread waits for no other task.
+
+    No thread or process that the engine starts outlives the context.
     """
-    get = scheduler_of(collections)
-    client = client_of(get) if collections else None
+    get = scheduler_of(collections) if collections else dask.get
+    client = client_of(get)
     if client is not None:
         from incremental._engines.cluster.engine import open_cluster  # needs distributed
 

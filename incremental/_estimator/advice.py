@@ -180,7 +180,8 @@ def _own_max_iter(estimator: Any) -> Iterator[tuple[str, Any, str]]:
             owner = params[owner_name] if owner_name else step
             if own != "max_iter" or not is_of_scikit_learn(owner):
                 continue
-            if params[name] != inspect.signature(type(owner)).parameters[own].default:
+            default = inspect.signature(type(owner)).parameters[own].default
+            if params[name] not in (default, 1):  # 1 is what partial_fit does
                 yield "__".join(filter(None, (path, name))), params[name], type(owner).__name__
 
 

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import dask.array as da
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
@@ -15,8 +14,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
 from incremental._compat import validations
-from incremental._data.blocks import is_frame, n_rows
-from incremental._data.rows import Rows
+from incremental._data.containers import as_container, n_rows
 from incremental._estimator.columns import check_columns, is_table_only
 from incremental._learning.balance import balanced
 from incremental._pipelines.layout import check_takes, known_of
@@ -41,23 +39,21 @@ def check_dimensions(estimator: Any, X: Any) -> None:
     ValueError
         If it has one or three.
     """
-    if not (isinstance(X, (da.Array, Rows)) or is_frame(X)):
+    data = as_container(X)
+    n_dims = data.n_dimensions
+    if n_dims is None:
         return
     tags = get_tags(estimator).input_tags
     needed = f"X must have 2 dimensions, rows and columns, for {type(estimator).__name__}."
-    n_dims = len(X.shape)
     if n_dims > 2 and is_table_only(estimator) and not tags.three_d_array:
         raise ValueError(
             f"{needed} Got {n_dims} dimensions instead; pass X.reshape(X.shape[0], -1) if the rest "
             "are columns."
         )
-    if n_dims != 1 or isinstance(X, Rows):
-        return
-    if tags.two_d_array and not tags.one_d_array and getattr(X.dtype, "kind", "O") in "biufc":
-        instead = "X.to_frame()" if is_frame(X) else "X.reshape(-1, 1)"
+    if data.as_column is not None and tags.two_d_array and not tags.one_d_array:
         raise ValueError(
-            f"{needed} Got 1 dimension instead (dtype {X.dtype}); pass {instead} if it is one "
-            "column."
+            f"{needed} Got 1 dimension instead (dtype {X.dtype}); pass {data.as_column} if it is "
+            "one column."
         )
 
 

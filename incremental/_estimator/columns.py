@@ -5,40 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-from dask.delayed import Delayed
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
-from incremental._data.blocks import is_lazy
+from incremental._data.containers import as_container
+from incremental._data.nearly_right import is_lazy
 from incremental._estimator.advice import is_of_scikit_learn
 from incremental._pipelines.pipeline import first_step
 from incremental.exceptions import shorten
-
-
-def columns_of(X: Any) -> tuple[int | None, list[str] | None]:
-    """Return the number of columns and their names; None is what is not known without computing.
-
-    Examples
-    --------
-    >>> import dask.array as da
-    >>> columns_of(da.ones((4, 2)))
-    (2, None)
-    """
-    if isinstance(X, Delayed):  # which has every attribute
-        return None, None
-    if hasattr(X, "columns"):
-        columns = list(X.columns)
-        return len(columns), columns if all(isinstance(name, str) for name in columns) else None
-    shape = getattr(X, "shape", ())
-    if (
-        not isinstance(shape, tuple)
-        or len(shape) < 2
-        or not isinstance(shape[1], (int, np.integer))
-    ):
-        return None, None
-    return int(shape[1]), None
 
 
 def takes_more_columns(estimator: Any) -> bool:
@@ -93,7 +68,7 @@ def check_columns(model: Any, X: Any) -> None:
     """
     if not is_lazy(X) or takes_more_columns(model):
         return
-    found, names = columns_of(X)
+    found, names = as_container(X).columns
     expected = getattr(model, "n_features_in_", None)
     learned = getattr(model, "feature_names_in_", None)
     if names is not None and learned is not None:
@@ -133,7 +108,8 @@ def check_same_columns(estimator: Any, X: Any, X_val: Any) -> None:
     """
     if takes_more_columns(estimator):
         return
-    (n, names), (n_val, names_val) = columns_of(X), columns_of(X_val)
+    n, names = as_container(X).columns
+    n_val, names_val = as_container(X_val, "X_val").columns
     if names is not None and names_val is not None:
         if set(names) != set(names_val):
             raise ValueError(

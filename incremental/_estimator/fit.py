@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from incremental._data.blocks import Blocks, is_per_row, make_blocks
+from incremental._data.nearly_right import put_right
 from incremental._engines.base import Engine
 from incremental._engines.open import open_engine
 from incremental._estimator.advice import warn_of_ignored
@@ -55,8 +56,8 @@ class Fit:
         self._wrapper = wrapper
         self._model = model
         self._seed = seed
-        self._X = X
-        self._y = y
+        self._X = put_right(X, "X")
+        self._y = put_right(y, "y")
         self._n_passes = n_passes
         self._validation_data = validation_data
         #: The model that the wrapper has so far.
@@ -84,7 +85,9 @@ class Fit:
             warn_of_ignored(self._wrapper.estimator, self._stops_early and self._n_passes == 1)
         with (
             whole_blocks() as interrupt,
-            open_engine(blocks.collections) as engine,
+            open_engine(
+                [*blocks.collections, *(held_out.collections if held_out else [])]
+            ) as engine,
             interrupt.allowed(),
         ):
             planned = engine.plan(blocks)
@@ -120,7 +123,8 @@ class Fit:
             for path, step in self._learning.items()
             if self._y is not None and needs_classes(step, self._classes is not None)
         }
-        for name, value in params.items():
+        for name, passed in params.items():
+            value = put_right(passed, name)
             kind = self._rows if is_per_row(value, self._X) else self._whole
             kind[name] = value
 

@@ -4,48 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import hashlib
+import os
+import pickle
 import threading
 import uuid
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import dask
-import dask.array as da
 import numpy as np
-from dask.highlevelgraph import HighLevelGraph
-from dask.task_spec import Task, TaskRef
+from dask.base import tokenize
 from sklearn import config_context, get_config
 
 from incremental._compat import num_samples
-from incremental._data.blocks import is_frame, is_lazy, make_blocks, meta_of, n_rows, parts_of
-from incremental._data.rows import Rows
+from incremental._data.blocks import make_blocks
+from incremental._data.container import Container
+from incremental._data.containers import as_container
+from incremental._data.frames import Frame
+from incremental._data.nearly_right import is_lazy, put_right, refuse
+from incremental._data.results import array_of, frame_of
+from incremental._data.values import rows_like
 from incremental._engines.open import open_engine
 from incremental._estimator.columns import check_columns
 from incremental._learning.block_checks import check_rows
 from incremental._pipelines.layout import check_takes, known_of
 from incremental._pipelines.pipeline import first_rows, first_step, name_row_changer
 from incremental._pipelines.transformers import keep_blocks
-
-
-def call(
-    model: Any,
-    method: str,
-    X: Any,
-    empty: Any = None,
-    item: int | None = None,
-    config: dict[str, Any] | None = None,
-    number: int | None = None,
-) -> Any:
-    """Call a method on one block; a block without rows gives none."""
-    if empty is not None and num_samples(X) == 0:
-        return empty
-    with config_context(**(config or {})):  # each thread and process has its own
-        result = getattr(model, method)(X)
-        result = result if item is None else result[item]
-        if num_samples(result) != num_samples(X):
-            check_rows(num_samples(X), result, name_row_changer(model, method, X), number)
-    return result
 
 
 def apply(model: Any, method: str, X: Any, row: Any = None) -> Any:
@@ -60,49 +47,120 @@ def apply(model: Any, method: str, X: Any, row: Any = None) -> Any:
         "predict", "transform", ...
     X : array-like, dask collection or list of Delayed
         Data in memory give what the model gives.
-    row : one row like those of X, default=None
-        To find out what the method returns where made-up rows are refused; where it is, too, the
-        first row of X is read.
+    row : one row like those that were learned, default=None
+        To find out what the method returns where the data do not say what they look like.
 
     Returns
     -------
-    result : dask Array or DataFrame, a list of them, or what the model returns
+    result : dask Array, DataFrame or Series, a list of them, or what the model returns
         A dask array for an array; for a dataframe, bag or list of Delayed a dask array of unknown
-        chunk sizes; a dask DataFrame where the model returns dataframes.
+        chunk sizes; a dask DataFrame where the model returns dataframes, and a Series where it
+        returns series for a dataframe.
+
+    Notes
+    -----
+    Results are named by the model and the data: the same one that is asked for twice is computed
+    once.
     """
+    X = put_right(X)
     if not is_lazy(X):
-        return getattr(model, method)(X)
-    if isinstance(X, da.Array) and any(n > 1 for n in X.numblocks[1:]):
-        X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
+        if isinstance(X, (str, os.PathLike)):
+            refuse(X, "X")
+        return _in_memory(model, method, X)
+    container = as_container(X)
     example = probe(model, method, X, row)
     model = keep_blocks(copy.deepcopy(model))
-    shared = dask.delayed(model, name=f"model-{uuid.uuid4().hex}", traverse=False)
-    if isinstance(example, list):
-        return [_one(shared, method, X, part, i) for i, part in enumerate(example)]
-    return _one(shared, method, X, example, None)
+    token = _token(model)
+    shared = dask.delayed(model, name=f"model-{token}", traverse=False)
+    if not isinstance(example, list):
+        return _one(container, method, shared, example, None)
+    # One array for each output (predict_proba of a multi-output classifier).
+    return [_one(container, method, shared, part, i) for i, part in enumerate(example)]
+
+
+def _token(model: Any) -> str:
+    """Return what a model is called in a graph: the same for models that are the same.
+
+    Not dask.base.tokenize, which reads pickles, too: that replaces the methods of classes of a
+    script or a notebook.
+    """
+    arrays: list[pickle.PickleBuffer] = []
+    try:
+        pickled = pickle.dumps(model, protocol=5, buffer_callback=arrays.append)
+    except Exception:  # not every model can be pickled, and so be looked into
+        return uuid.uuid4().hex
+    if b"__main__" in pickled:  # a class that may be another one in the next cell
+        return uuid.uuid4().hex
+    digest = hashlib.blake2b(pickled, digest_size=16)
+    for array in arrays:
+        digest.update(array.raw())
+    return digest.hexdigest()
+
+
+def _one(container: Container, method: str, shared: Any, example: Any, item: int | None) -> Any:
+    is_frame = hasattr(example, "columns")
+    if is_frame and not hasattr(example, "iloc"):
+        raise TypeError(
+            'Lazy data can be transformed to dataframes of pandas (set_output(transform="pandas")) '
+            f"and to arrays. Got {type(example).__module__}.{type(example).__name__} instead."
+        )
+    is_frame = is_frame or (hasattr(example, "iloc") and isinstance(container, Frame))
+    if not is_frame:
+        example = _as_array(example)
+    call = Call(method, example[:0], item, get_config(), is_frame)
+    name = f"{method}-{tokenize(shared.key, container.token, call)}"
+    make = frame_of if is_frame else array_of
+    return make(container, call, shared, example, name)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A method of a model, called on one block."""
+
+    #: "predict", "transform", ...
+    method: str
+    #: What a block without rows gives.
+    empty: Any
+    #: The position of the result where the method returns several; else None.
+    item: int | None
+    #: scikit-learn's configuration: each thread and process has its own.
+    config: dict[str, Any]
+    #: Whether dataframes and series stay what they are.
+    is_frame: bool
+
+    def __call__(self, X: Any, model: Any, number: int, start: int | None = None) -> Any:
+        """Return the result for a block; the rows of a dataframe are numbered from `start` on."""
+        if num_samples(X) == 0:
+            return self.empty
+        with config_context(**self.config):
+            result = getattr(model, self.method)(X)
+            result = result if self.item is None else result[self.item]
+            if num_samples(result) != num_samples(X):
+                changed_by = name_row_changer(model, self.method, X)
+                check_rows(num_samples(X), result, changed_by, number)
+        if not self.is_frame:
+            return _as_array(result)
+        return result if start is None else result.set_axis(range(start, start + len(result)))
+
+
+def _as_array(values: Any) -> Any:
+    return (
+        values if hasattr(values, "shape") and not hasattr(values, "iloc") else np.asarray(values)
+    )
+
+
+def _in_memory(model: Any, method: str, X: Any) -> Any:
+    """Return what the model gives; no rows give none, as they do where they are a lazy block."""
+    example = rows_like(X) if hasattr(X, "shape") and X.shape[:1] == (0,) else None
+    if example is not None:
+        with contextlib.suppress(Exception), _no_warnings():
+            return getattr(model, method)(example)[:0]
+    return getattr(model, method)(X)
 
 
 #: The filters of warnings are those of the process: two threads that change them at once would
 #: leave them changed.
 _FILTERS = threading.RLock()
-
-
-def probe(model: Any, method: str, X: Any, row: Any = None) -> Any:
-    """Return what a method gives for one or two rows like those of X: made-up ones, if they do."""
-    undo = method == "inverse_transform" and meta_of(X) is None
-    if method != "inverse_transform":
-        check_columns(model, X)
-        check_takes(first_step(model), known_of(X))
-    for rows in [*_made_up(model, X), *([] if row is None else [row])]:
-        # undo: these look like what the model has learned from.
-        with contextlib.suppress(Exception), _no_warnings():
-            return getattr(model, method)(model.transform(rows) if undo else rows)
-    # The last resort, for it reads a block: a text that has to be a date, say.
-    blocks = make_blocks(X)
-    with open_engine(blocks.collections) as engine:
-        _, rows = first_rows(engine.plan(blocks).blocks, engine)
-    with _no_warnings():
-        return getattr(model, method)(rows[:1])
 
 
 @contextlib.contextmanager
@@ -112,98 +170,71 @@ def _no_warnings() -> Iterator[None]:
         yield
 
 
-def _made_up(model: Any, X: Any) -> list[Any]:
-    meta = meta_of(X)
+def probe(model: Any, method: str, X: Any, row: Any = None) -> Any:
+    """Return what a method gives for one or two rows like those of X.
+
+    These are the rows that X describes, else the one that was kept, else made-up ones where all
+    that the method takes give the same kind of result.  The last resort reads a block: a text that
+    has to be a date, say, or results whose dtype is that of the rows.
+    """
+    meta = as_container(X).meta
+    undo = method == "inverse_transform" and meta is None
+    if method != "inverse_transform":
+        check_columns(model, X)
+        check_takes(first_step(model), known_of(X))
+    kept = [] if row is None else [row]
+
+    def results(candidates: list[Any]) -> Iterator[Any]:
+        for rows in candidates:
+            # undo: these look like what the model has learned from.
+            with contextlib.suppress(Exception), _no_warnings():
+                yield getattr(model, method)(model.transform(rows) if undo else rows)
+
+    if meta is not None:
+        for result in results([*_described(model, meta), *kept]):
+            return result
+    for result in results(kept):
+        return result
+    made_up = list(results(_made_up(model))) if meta is None else []
+    if made_up and all(_kind_of(one) == _kind_of(made_up[0]) for one in made_up):
+        return made_up[0]
+    blocks = make_blocks(X)
+    with open_engine(blocks.collections) as engine:
+        _, rows = first_rows(engine.plan(blocks).blocks, engine)
+    with _no_warnings():
+        return getattr(model, method)(rows[:1])
+
+
+_TEXT = [["a"], [{"a": 1}], [["a"]]]
+
+
+def _described(model: Any, meta: Any) -> list[Any]:
     names = getattr(model, "feature_names_in_", None)
-    if meta is not None and names is not None and set(names) == set(getattr(meta, "columns", ())):
+    if names is not None and set(names) == set(getattr(meta, "columns", ())):
         # dask's meta may have the columns in another order than its blocks (get_dummies).
         return [meta[list(names)]]
-    text = [["a"], [{"a": 1}], [["a"]]]
-    if meta is not None:
-        return [meta] if meta.ndim > 1 else [meta, *text]  # dask's made-up strings may be missing
-    if names is not None:
-        import pandas as pd
-
-        return [pd.DataFrame(np.ones((1, len(names))), columns=names)]
-    n_features = getattr(model, "n_features_in_", None)
-    if n_features is not None:
-        # Some that have learned from single precision take nothing else (MiniBatchKMeans).
-        return [np.ones((1, n_features), dtype) for dtype in (np.float64, np.float32)]
-    return text
+    return [meta] if meta.ndim > 1 else [meta, *_TEXT]  # dask's made-up strings may be missing
 
 
-def _one(shared: Any, method: str, X: Any, example: Any, item: int | None) -> Any:
-    options = {"method": method, "empty": example[:0], "item": item, "config": get_config()}
-    if hasattr(example, "columns"):
-        return _frames(shared, X, example, options)
-    if not hasattr(example, "shape"):
-        example = np.asarray(example)
-        options["empty"] = example[:0]
-    rest = tuple((n,) for n in example.shape[1:])
-    meta = example[:0]
-    if isinstance(X, da.Array):
-        return da.map_blocks(
-            _call_block,
-            X,
-            shared,
-            **options,
-            name=f"{method}-{uuid.uuid4().hex}",
-            chunks=(X.chunks[0], *rest),
-            drop_axis=list(range(example.ndim, X.ndim)) or None,
-            new_axis=list(range(X.ndim, example.ndim)) or None,
-            dtype=example.dtype,
-            meta=meta,
-        )
-    parts: list[Any] = parts_of(X)
-    lengths = X.lengths if isinstance(X, Rows) else (np.nan,) * len(parts)
-    name = f"{method}-{uuid.uuid4().hex}"
-    index = (0,) * (example.ndim - 1)
-    layer: dict[Any, Any] = {}
-    for i, part in enumerate(parts):
-        key = (name, i, *index)
-        layer[key] = Task(
-            key, _call_block, TaskRef(part.key), TaskRef(shared.key), block_id=(i,), **options
-        )
-    graph = HighLevelGraph.from_collections(name, layer, dependencies=[*parts, shared])
-    return da.Array(graph, name, (tuple(lengths), *rest), meta=meta)
+def _made_up(model: Any) -> list[Any]:
+    names = getattr(model, "feature_names_in_", None)
+    n_features = getattr(model, "n_features_in_", None) if names is None else len(names)
+    if n_features is None:
+        return _TEXT
+    # Some that have learned from single precision take nothing else (MiniBatchKMeans).
+    rows = [np.ones((1, n_features), dtype) for dtype in (np.float64, np.float32)]
+    if names is None:
+        return rows
+    import pandas as pd
+
+    return [pd.DataFrame(row, columns=names) for row in rows]
 
 
-def _call_block(
-    X: Any, model: Any, *, method: str, block_id: tuple[int, ...] = (), **options: Any
-) -> Any:
-    result = call(model, method, X, **options, number=block_id[0] if block_id else None)
-    return result if hasattr(result, "shape") else np.asarray(result)
-
-
-def _frames(shared: Any, X: Any, example: Any, options: dict[str, Any]) -> Any:
-    if not hasattr(example, "iloc"):
-        raise TypeError(
-            'Lazy data can be transformed to dataframes of pandas (set_output(transform="pandas")) '
-            f"and to arrays. Got {type(example).__module__}.{type(example).__name__} instead."
-        )
-    meta = example.iloc[:0]
-    if is_frame(X):
-        return X.map_partitions(_call_block, shared, **options, meta=meta)
-    import dask.dataframe as dd
-
-    blocks = parts_of(X)
-    starts: list[Any] = [None] * len(blocks)
-    divisions = None
-    if isinstance(X, da.Array) and n_rows(X) is not None:
-        starts = np.cumsum([0, *X.chunks[0]]).tolist()
-        if all(X.chunks[0]):
-            divisions = (*starts[:-1], starts[-1] - 1)
-    call_block = dask.delayed(_frame_block)
-    parts = [
-        call_block(part, shared, start, **options)
-        for part, start in zip(blocks, starts, strict=False)
-    ]
-    return dd.from_delayed(parts, meta=meta, divisions=divisions, verify_meta=False)
-
-
-def _frame_block(X: Any, model: Any, start: int | None, **options: Any) -> Any:
-    """Return the dataframe of a block, with the rows numbered from `start` on."""
-    frame = _call_block(X, model, **options)
-    if start is None:
-        return frame
-    return frame.set_axis(range(start, start + len(frame)))
+def _kind_of(result: Any) -> Any:
+    """Return what results of one method have in common: type, shape of a row, dtypes."""
+    if isinstance(result, list):
+        return [_kind_of(part) for part in result]
+    shape = np.shape(result)[1:]
+    if hasattr(result, "dtypes"):  # of a dataframe
+        return type(result), shape, np.ravel(result.dtypes).tolist()
+    return type(result), shape, getattr(result, "dtype", None)

@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 
 from incremental._compat import metric_of
 from incremental._data.blocks import is_per_row, make_blocks, n_rows
+from incremental._data.nearly_right import put_right
 from incremental._engines.open import open_engine
 from incremental._estimator.checks import check_keywords, check_weights
 from incremental._estimator.columns import check_columns
@@ -76,19 +77,21 @@ class ScoredModel(ModelMethods):
         """
         model = self._fitted("score")
         scorer = None if self.scoring is None else find_scorer(self, self.scoring)
+        X, y = put_right(X, "X"), put_right(y, "y")
+        params = {name: put_right(value, name) for name, value in params.items()}
         params = self._routed("score", params)
         check_keywords(model.score if scorer is None else metric_of(scorer), params)
         check_columns(model, X)
-        check(model, scorer, y is not None, in_blocks=False)
         rows = {k: v for k, v in params.items() if is_per_row(v, X)}
         if n_rows(X) is not None:
             check_weights(X, params, rows)
         whole = {k: v for k, v in params.items() if k not in rows}
         blocks = make_blocks(X, y, rows)
-        if not blocks.collections:
+        in_blocks = bool(blocks.collections)
+        check(model, scorer, y is not None, in_blocks)
+        if not in_blocks:
             ask = model.score if scorer is None else partial(scorer, with_classes(model))
             return ask(X, y, **params)
-        check(model, scorer, y is not None)
         with open_engine(blocks.collections) as engine:
             planned = engine.plan(blocks)
             return score(model, scorer, planned, engine, self.prefetch, whole)

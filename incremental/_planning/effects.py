@@ -27,7 +27,7 @@ Of any other function nobody can know; it is taken for what dask takes it for, o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any
@@ -36,8 +36,7 @@ from dask.task_spec import GraphNode, Task, TaskRef
 from dask.typing import Key
 
 from incremental._compat import is_checkpoint, is_store
-
-Graph = Mapping[Key, GraphNode]
+from incremental._planning.graph import Graph
 
 
 def is_repeatable(task: GraphNode) -> bool:

@@ -1,168 +1,18 @@
-"""Cut one graph into small ones that can be computed one after the other.
-
-Everything here is a pure function from graphs to graphs.  A graph is a flat dictionary of dask's
-task specification; a block is a tuple of the keys that make up one call of ``partial_fit``.
-"""
+"""Cut one graph into small ones that can be computed one after the other."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 from dask.array import PerformanceWarning
 from dask.task_spec import DataNode, GraphNode
 from dask.typing import Key
-from toolz import groupby
 
-from incremental._compat import is_checkpoint
-from incremental._planning.effects import Graph, is_repeatable
-
-#: A value that can be read again is let go if nobody needs it for so many blocks.
-PATIENCE = 8
-
-
-@dataclass(slots=True)
-class Trace:
-    """Which block is the first to need a task, and who needs it after that."""
-
-    #: For each block the tasks that no earlier block has computed, in an order to compute them in.
-    owned: list[list[Key]] = field(default_factory=list)
-    #: For each block the values that it needs of earlier ones, and the block each comes from.
-    borrowed: list[dict[Key, int]] = field(default_factory=list)
-    #: For each block whether it reads: a source that is new, or again what was let go.
-    reads: list[bool] = field(default_factory=list)
-    #: Values worth computing before all blocks.
-    hoistable: set[Key] = field(default_factory=set)
-
-
-def trace(graph: Graph, blocks: Sequence[tuple[Key, ...]]) -> Trace:
-    """Follow the blocks in their order and note who computes what.
-
-    The walk stops at what an earlier block has computed already, so that its cost is that of the
-    graph, not that of the graph times the number of blocks.
-
-    A reduction over all blocks shows as a first block that owns the sources of all others.
-    Holding them until their own block comes would hold the whole data, so the values that these
-    first blocks pass on to every later one (the mean, say) are marked as hoistable: those that are
-    needed for as long as the sources are.
-
-    Notes
-    -----
-    A source that is needed again only after `PATIENCE` other blocks changes its owner: reading it
-    twice is cheaper than holding it.
-
-    Examples
-    --------
-    >>> from dask.task_spec import Task, TaskRef
-    >>> graph = {
-    ...     "source": Task("source", list),
-    ...     "a": Task("a", len, TaskRef("source")),
-    ...     "b": Task("b", len, TaskRef("source")),
-    ... }
-    >>> trace(graph, [("a",), ("b",)]).owned
-    [['source', 'a'], ['b']]
-    """
-    result = Trace()
-    owner: dict[Key, int] = {}
-    last_use: dict[Key, int] = {}
-    is_source: dict[Key, bool] = {}  # at most one read is needed to compute it again
-    last_pause: dict[int, int] = {}
-    lenders: dict[Key, int] = {}
-    for i, keys in enumerate(blocks):
-        own: list[Key] = []
-        borrowed: dict[Key, int] = {}
-        reads = False
-        stack = list(reversed(keys))
-        while stack:
-            key = stack.pop()
-            holder = owner.get(key)
-            if holder == i or key not in graph:
-                continue
-            task = graph[key]
-            if isinstance(task, DataNode):  # in memory already: whoever needs it points to it
-                owner[key] = i
-                own.append(key)
-                continue
-            if holder is not None:
-                pause = i - last_use[key]
-                if pause > 1:
-                    last_pause[holder] = i
-                if pause <= PATIENCE or not is_source[key]:
-                    borrowed[key] = holder
-                    last_use[key] = i
-                    lenders[key] = holder
-                    continue
-                reads = True
-            todo = [d for d in task.dependencies if owner.get(d) != i and d not in borrowed]
-            todo = [d for d in todo if d in graph]
-            if todo:
-                stack += [key, *todo]
-                continue
-            owner[key] = last_use[key] = i
-            own.append(key)
-            below = [is_source[d] for d in task.dependencies if d in is_source]
-            is_source[key] = len(below) <= 1 and all(below) and is_repeatable(task)
-            reads = reads or not below
-        result.owned.append(own)
-        result.borrowed.append(borrowed)
-        result.reads.append(reads)
-    result.hoistable = {
-        key
-        for key, holder in lenders.items()
-        if not is_source[key]
-        and (last_use[key] >= last_pause.get(holder, len(blocks)) or is_checkpoint(key))
-        and not graph[key].block_fusion  # a P2P shuffle, which ends when its barrier is let go
-    }
-    return result
-
-
-def stages(graph: Graph, wanted: set[Key]) -> list[list[Key]]:
-    """Group the keys in `wanted` so that each group depends on earlier groups only.
-
-    Examples
-    --------
-    >>> from dask.task_spec import Task, TaskRef
-    >>> graph = {
-    ...     "mean": Task("mean", float),
-    ...     "centred": Task("centred", abs, TaskRef("mean")),
-    ...     "covariance": Task("covariance", abs, TaskRef("centred")),
-    ... }
-    >>> stages(graph, {"covariance", "mean"})
-    [['mean'], ['covariance']]
-    """
-    level: dict[Key, int] = {}
-    stack = list(wanted)
-    while stack:
-        key = stack.pop()
-        below = [d for d in graph[key].dependencies if d in graph]
-        todo = [d for d in below if d not in level]
-        if todo:
-            stack += [key, *todo]
-        else:
-            level[key] = max((level[d] + (d in wanted) for d in below), default=0)
-    groups = groupby(level.__getitem__, wanted)
-    return [groups[n] for n in sorted(groups)]
-
-
-def cull(graph: Graph, keys: Iterable[Key]) -> dict[Key, GraphNode]:
-    """Return the part of `graph` that `keys` need.
-
-    Examples
-    --------
-    >>> from dask.task_spec import DataNode
-    >>> cull({"a": DataNode("a", 1), "b": DataNode("b", 2)}, ["a"])
-    {'a': DataNode(1)}
-    """
-    found: dict[Key, GraphNode] = {}
-    stack = list(keys)
-    while stack:
-        key = stack.pop()
-        if key not in found and key in graph:
-            found[key] = graph[key]
-            stack.extend(graph[key].dependencies)
-    return found
+from incremental._planning.graph import Graph, cull
+from incremental._planning.trace import PATIENCE, Trace
 
 
 @dataclass(slots=True, eq=False)
@@ -202,6 +52,7 @@ def windows(graph: Graph, blocks: Sequence[tuple[Key, ...]], traced: Trace) -> l
     Examples
     --------
     >>> from dask.task_spec import Task, TaskRef
+    >>> from incremental._planning.trace import trace
     >>> graph = {
     ...     "source": Task("source", list),
     ...     "a": Task("a", len, TaskRef("source")),

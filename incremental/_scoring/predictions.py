@@ -47,8 +47,8 @@ def gather(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _joined(name: str, parts: list[Any]) -> Any:
-    if name in RESPONSES and isinstance(parts[0], list) and np.ndim(parts[0][0]):
-        # One array for each output.
+    if name in RESPONSES and isinstance(parts[0], list) and np.ndim(parts[0][0]) == 2:
+        # One array for each output; what answers with a list of rows has none of two dimensions.
         return [concatenate(list(columns)) for columns in zip(*parts, strict=True)]
     return concatenate(parts)
 

@@ -6,6 +6,7 @@ import inspect
 from difflib import get_close_matches
 from typing import Any
 
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import check_scoring, get_scorer, get_scorer_names
 
 from incremental._compat import response_methods, scorers_in
@@ -46,7 +47,7 @@ def _check_name(name: Any) -> None:
         near = get_close_matches(str(name), get_scorer_names())
         meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise ValueError(
-            f"scoring must be the name of a score, a callable, or several of them. Got "
+            "scoring must be the name of a score, a callable, or several of them. Got "
             f"{shorten(name)} instead; {meant}sklearn.metrics.get_scorer_names() has all of them."
         ) from None
 
@@ -110,6 +111,8 @@ def _why_missing(model: Any, method: str) -> str:
     """Return why a model does not have a method; an empty text if it has."""
     try:
         getattr(model, method)
+    except NotFittedError:  # which is an AttributeError, too: it may have it then
+        return ""
     except AttributeError as error:
         return str(error.__cause__ or error).rstrip(".")
     return ""

@@ -9,7 +9,7 @@ from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from incremental._learning.learner import last_step
+from incremental._learning.labels import last_step
 from incremental._scoring.scorers import find_scorer
 
 

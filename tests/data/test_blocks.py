@@ -7,7 +7,6 @@ import dask.array as da
 import dask.bag as db
 import dask.dataframe as dd
 import numpy as np
-import pandas as pd
 import pytest
 import scipy.sparse as sp
 from dask.highlevelgraph import HighLevelGraph
@@ -15,152 +14,28 @@ from dask.task_spec import DataNode, GraphNode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incremental import indexable
-from incremental._data.blocks import (
-    is_frame,
-    is_lazy,
+from incremental._data.blocks import make_blocks
+from incremental._data.containers import (
     is_per_row,
-    layout_of,
-    make_blocks,
-    meta_of,
-    n_rows,
-    parts_of,
 )
 from incremental._data.graphs import in_few_layers
 from incremental._data.rows import Rows
-
-VALUES = np.random.default_rng(0).random((20, 3))
-FRAME = pd.DataFrame(VALUES, columns=list("abc"))
-
-
-def array(lengths=(6, 14)):
-    return da.from_array(VALUES, chunks=(tuple(lengths), 3))
-
-
-def unknown(X):
-    """Return an array that does not say how long its blocks are."""
-    return X[da.ones(len(X), chunks=X.chunks[0], dtype=bool)]
-
-
-def frame(lengths=(6, 14)):
-    stops = np.cumsum(lengths)
-    parts = [FRAME[stop - n : stop] for stop, n in zip(stops, lengths, strict=True)]
-    return dd.from_delayed([dask.delayed(part) for part in parts], meta=FRAME[:0])
-
-
-def loaders(lengths=(6, 14)):
-    stops = np.cumsum(lengths)
-    return [
-        dask.delayed(operator.getitem)(VALUES, slice(int(stop - n), int(stop)))
-        for stop, n in zip(stops, lengths, strict=True)
-    ]
-
-
-def bag(lengths=(6, 14)):
-    return db.from_delayed([loader.tolist() for loader in loaders(lengths)])
-
-
-def rows(lengths=(6, 14)):
-    return indexable(loaders(lengths))
-
-
-LAZY = {"array": array, "dataframe": frame, "loaders": loaders, "bag": bag, "rows": rows}
-KNOWN = {"array": array, "rows": rows}
-UNKNOWN = {name: make for name, make in LAZY.items() if name not in KNOWN}
-UNKNOWN["array of unknown length"] = lambda lengths=(6, 14): unknown(array(lengths))
-IN_MEMORY = {
-    "array": lambda: VALUES,
-    "dataframe": lambda: FRAME,
-    "list": VALUES.tolist,
-    "csr": lambda: sp.csr_matrix(VALUES),
-    "coo": lambda: sp.coo_matrix(VALUES),
-    "bsr": lambda: sp.bsr_matrix(VALUES),
-}
-
-
-def computed(blocks):
-    """Compute the blocks, each a tuple of NumPy arrays."""
-    values = dask.get(blocks.graph, [list(keys) for keys in blocks.keys])
-    assert not any(is_lazy(part) for block in values for part in block)
-    return [
-        tuple(part.toarray() if sp.issparse(part) else np.asarray(part) for part in block)
-        for block in values
-    ]
-
-
-def assert_cut(blocks, lengths, n_values):
-    """Assert that each value of each block is those rows of the data."""
-    stops = np.cumsum(lengths)
-    found = computed(blocks)
-    assert len(found) == len(blocks) == len(lengths)
-    for block, stop, n in zip(found, stops, lengths, strict=True):
-        assert [len(part) for part in block] == [n] * n_values  # of no rows, a list has no columns
-        assert all(np.array_equal(part, VALUES[stop - n : stop]) for part in block if n)
-
-
-# What the containers are
-
-
-@pytest.mark.parametrize("name", LAZY)
-def test_collections_lists_of_loaders_and_their_rows_are_lazy(name):
-    assert is_lazy(LAZY[name]())
-
-
-@pytest.mark.parametrize("name", IN_MEMORY)
-def test_data_in_memory_are_not_lazy(name):
-    assert not is_lazy(IN_MEMORY[name]())
-
-
-def test_lists_are_lazy_where_each_item_is_a_loader():
-    assert is_lazy(tuple(loaders()))
-    assert not is_lazy([])
-    assert not is_lazy([*loaders(), VALUES])
-    assert not is_lazy(iter(loaders()))
-
-
-def test_dask_dataframes_and_series_are_frames():
-    assert is_frame(frame()) and is_frame(frame()["a"])
-    named = FRAME.rename(columns={"a": "divisions"})  # pandas shows columns as attributes
-    for other in (array(), bag(), loaders(), loaders()[0], rows(), FRAME, named, VALUES):
-        assert not is_frame(other)
-
-
-@pytest.mark.parametrize("X", [VALUES, array(), rows()], ids=["in memory", "array", "rows"])
-def test_a_parameter_with_a_value_for_each_row_is_per_row(X):
-    per_row = np.ones(20), [1] * 20, pd.Series(range(20)), da.ones(7), loaders(), db.range(3, 1)
-    assert all(is_per_row(value, X) for value in per_row)
-    for value in (
-        np.ones(19),
-        np.ones(21),
-        [1],
-        20,
-        None,
-        "x" * 20,
-        b"x" * 20,
-        dict.fromkeys(range(20)),
-    ):
-        assert is_per_row(value, X) is False
-
-
-@pytest.mark.parametrize("name", KNOWN)
-def test_the_number_of_rows_is_known_without_computing(name):
-    assert n_rows(KNOWN[name]()) == 20
-    assert type(n_rows(KNOWN[name]())) is int
-
-
-@pytest.mark.parametrize("name", UNKNOWN)
-def test_the_number_of_rows_is_none_where_it_would_have_to_be_computed(name):
-    assert n_rows(UNKNOWN[name]()) is None
-
-
-@pytest.mark.parametrize("name", IN_MEMORY)
-def test_the_number_of_rows_in_memory_is_their_length(name):
-    assert n_rows(IN_MEMORY[name]()) == 20
-
-
-def test_an_array_of_no_dimension_has_no_rows():
-    assert n_rows(da.ones(3).sum()) is None
-
+from tests.data.made import (
+    FRAME,
+    IN_MEMORY,
+    KNOWN,
+    LAZY,
+    UNKNOWN,
+    VALUES,
+    array,
+    assert_cut,
+    bag,
+    computed,
+    frame,
+    loaders,
+    rows,
+    unknown,
+)
 
 # How they are cut
 
@@ -478,96 +353,6 @@ def test_what_is_mapped_twice_has_keys_of_its_own(blocks):
     both = {**one.graph, **two.graph}
     assert [dask.get(both, keys[0])[0] for keys in one.keys + two.keys] == [1] * 3 + [2] * 3
     assert sum(isinstance(both[key], DataNode) for key in set(both) - set(blocks.graph)) == 2
-
-
-# Parts, rows and what they look like
-
-
-@pytest.mark.parametrize("name", LAZY)
-def test_parts_are_one_loader_for_each_block(name):
-    parts = parts_of(LAZY[name]())
-    assert type(parts) is list and is_lazy(parts)
-    found = dask.compute(*parts, scheduler="synchronous")
-    assert all(map(np.array_equal, found, (VALUES[:6], VALUES[6:])))
-    assert len(found) == 2
-    assert parts_of(tuple(parts)) == parts
-
-
-def test_indexable_counts_all_in_one_pass():
-    reads = []
-
-    def load(i):
-        reads.append(i)
-        return FRAME[:6] if i == 0 else FRAME[6:]
-
-    source = [dask.delayed(load, pure=True)(i) for i in range(2)]
-    X, y = dd.from_delayed(source, meta=FRAME[:0], verify_meta=False), source
-    with dask.config.set(scheduler="synchronous"):
-        found = indexable(X, y, VALUES, array())
-    assert [type(rows).__name__ for rows in found] == ["Rows", "Rows", "ndarray", "Array"]
-    assert found[0].lengths == found[1].lengths == [6, 14]
-    assert found[0].shape == (20, 3) and found[1].shape == (20,)
-    assert sorted(reads) == [0, 1]
-    for kept, given_ in zip(indexable(VALUES, found[0]), (VALUES, found[0]), strict=True):
-        assert kept is given_
-    wide = array().rechunk({1: 1})
-    assert indexable(wide) is wide
-    assert indexable() == []
-    with pytest.raises(TypeError, match=r"data\[1\] must be a dask collection"):
-        indexable(array(), "text")
-
-
-def test_indexable_reads_no_column_of_parquet_to_count_rows(tmp_path):
-    for i, part in enumerate((FRAME[:6], FRAME[6:].reset_index(drop=True))):
-        part.to_parquet(tmp_path / f"{i}.parquet")
-    X = dd.read_parquet(tmp_path)
-    for path in tmp_path.iterdir():  # all but the description at the end of the file
-        content = path.read_bytes()
-        footer = 8 + int.from_bytes(content[-8:-4], "little")
-        path.write_bytes(content[:4] + bytes(len(content) - 4 - footer) + content[-footer:])
-    with dask.config.set(scheduler="synchronous"):
-        assert indexable(X).lengths == [6, 14]
-        with pytest.raises(OSError):
-            X.compute()
-
-
-@pytest.mark.parametrize("dtype", ["f4", "i8", "U3"])
-def test_an_array_looks_like_one_row_of_it(dtype):
-    for X, shape in (
-        (array().astype(dtype), (1, 3)),
-        (array().astype(dtype)[:, 0], (1,)),
-        (unknown(array()).astype(dtype), (1, 3)),
-    ):
-        looks = meta_of(X)
-        assert type(looks) is np.ndarray
-        assert looks.shape == shape and looks.dtype == X.dtype
-        assert (looks == np.ones(1, dtype)).all()
-    assert meta_of(array().astype(dtype).T[array()[0] > 0].T) is None  # of how many columns?
-
-
-def test_an_array_of_sparse_blocks_looks_like_one_row_of_them():
-    X = array().astype("f4").map_blocks(sp.csr_matrix, dtype="f4")
-    looks = meta_of(X)
-    assert sp.issparse(looks) and looks.shape == (1, 3) and looks.dtype == np.dtype("f4")
-    assert (looks.toarray() == 1).all()
-
-
-def test_a_frame_looks_like_its_first_rows_and_what_is_unknown_like_nothing():
-    assert meta_of(frame()).dtypes.equals(FRAME.dtypes) and len(meta_of(frame()))
-    nullable = meta_of(dd.from_pandas(FRAME.round().astype("Int64"), npartitions=2))
-    assert not nullable.isna().any(axis=None)
-    counted = indexable(frame())
-    assert meta_of(counted) is counted.meta
-    for other in (loaders(), bag(), rows(), VALUES):
-        assert meta_of(other) is None
-
-
-def test_only_frames_have_a_layout():
-    for X in (FRAME, frame(), indexable(frame())):
-        assert layout_of(X).dtypes.equals(FRAME.dtypes)
-    assert layout_of(FRAME) is FRAME
-    for other in (FRAME["a"], frame()["a"], VALUES, array(), loaders(), bag(), rows()):
-        assert layout_of(other) is None
 
 
 def test_layers_that_are_written_out_are_put_into_one():

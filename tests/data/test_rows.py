@@ -27,7 +27,9 @@ from sklearn.model_selection import (
 )
 
 from incremental import Incremental, indexable
+from incremental._data.rows import Rows
 from tests.conftest import loop, same_state
+from tests.data.made import FRAME, VALUES, array
 
 pd = pytest.importorskip("pandas")
 dd = pytest.importorskip("dask.dataframe")
@@ -331,3 +333,51 @@ def test_blocks_are_kept_only_where_the_rows_are_in_their_order(frame):
 
 def test_rows_show_how_many_they_are(frame):
     assert repr(indexable(frame)) == "Rows(shape=(120, 4), n_blocks=5)"
+
+
+def test_rows_have_a_table_for_notebooks():
+    frame = dd.from_pandas(pd.DataFrame({"<a>": [0.5, 1, 2], "b": [1, 2, 3]}), npartitions=2)
+    shown = indexable(frame)._repr_html_()
+    assert "(3, 2)" in shown and "1 to 2" in shown
+    assert "&lt;a&gt; float64, b int64" in shown
+    assert "int64" in indexable(frame["b"])._repr_html_()
+    assert "Columns" not in indexable([dask.delayed(np.ones((2, 1)))])._repr_html_()
+    assert "(0,)" in Rows([], [])._repr_html_()
+
+
+def test_indexable_counts_all_in_one_pass():
+    reads = []
+
+    def load(i):
+        reads.append(i)
+        return FRAME[:6] if i == 0 else FRAME[6:]
+
+    source = [dask.delayed(load, pure=True)(i) for i in range(2)]
+    X, y = dd.from_delayed(source, meta=FRAME[:0], verify_meta=False), source
+    with dask.config.set(scheduler="synchronous"):
+        found = indexable(X, y, VALUES, array())
+    assert [type(rows).__name__ for rows in found] == ["Rows", "Rows", "ndarray", "Array"]
+    assert found[0].lengths == found[1].lengths == [6, 14]
+    assert found[0].shape == (20, 3) and found[1].shape == (20,)
+    assert sorted(reads) == [0, 1]
+    for kept, given_ in zip(indexable(VALUES, found[0]), (VALUES, found[0]), strict=True):
+        assert kept is given_
+    wide = array().rechunk({1: 1})
+    assert indexable(wide) is wide
+    assert indexable() == []
+    with pytest.raises(TypeError, match=r"data\[1\] must be a dask collection"):
+        indexable(array(), "text")
+
+
+def test_indexable_reads_no_column_of_parquet_to_count_rows(tmp_path):
+    for i, part in enumerate((FRAME[:6], FRAME[6:].reset_index(drop=True))):
+        part.to_parquet(tmp_path / f"{i}.parquet")
+    X = dd.read_parquet(tmp_path)
+    for path in tmp_path.iterdir():  # all but the description at the end of the file
+        content = path.read_bytes()
+        footer = 8 + int.from_bytes(content[-8:-4], "little")
+        path.write_bytes(content[:4] + bytes(len(content) - 4 - footer) + content[-footer:])
+    with dask.config.set(scheduler="synchronous"):
+        assert indexable(X).lengths == [6, 14]
+        with pytest.raises(OSError):
+            X.compute()

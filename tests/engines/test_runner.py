@@ -95,7 +95,15 @@ def test_callbacks_come_back_whichever_of_two_streams_has_them():
         assert Callback.active == active == {watching._callback}
 
 
-def test_an_interrupt_while_threads_start_leaves_none(monkeypatch):
+def test_data_in_memory_need_no_scheduler_of_dask():
+    calls = []
+    with dask.config.set(scheduler=lambda *args, **kwargs: calls.append(args)):
+        model = Incremental(StandardScaler(), shuffle=True).fit(np.arange(6.0).reshape(3, 2))
+    assert model.n_samples_seen_ == 3
+    assert not calls
+
+
+def test_an_interrupt_while_threads_start_leaves_none(monkeypatch, source):
     class Interrupted(ThreadPoolExecutor):
         def submit(self, *args):
             if self._threads:
@@ -105,6 +113,6 @@ def test_an_interrupt_while_threads_start_leaves_none(monkeypatch):
     monkeypatch.setattr(schedulers, "ThreadPoolExecutor", Interrupted)
     before = threading.active_count()
     with dask.config.set(scheduler="threads", num_workers=3), pytest.raises(KeyboardInterrupt):
-        with open_engine([]):
+        with open_engine([source.X]):
             pytest.fail("was not interrupted")
     assert threading.active_count() == before

@@ -9,7 +9,6 @@ import dask.array as da
 import numpy as np
 import pytest
 from dask.diagnostics import Profiler, ProgressBar
-from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
 from incremental import BlockError, Incremental
@@ -154,25 +153,6 @@ def test_local_diagnostics_see_the_tasks(name, source, capsys):
         Incremental(StandardScaler()).fit(source.X)
     assert len(profiler.results) >= 10
     assert "100% Completed" in capsys.readouterr().out
-
-
-def test_fits_in_several_threads_do_not_disturb_each_other(source):
-    results = [None] * 8
-
-    def run(i):
-        results[i] = Incremental(SGDClassifier(random_state=i), classes=[0, 1]).fit(
-            source.X, source.y
-        )
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    blocks = in_blocks(source.X, source.y)
-    for i, model in enumerate(results):
-        expected = loop(SGDClassifier(random_state=i), blocks, classes=[0, 1])
-        assert same_state(model.estimator_, expected)
 
 
 def test_a_value_that_all_blocks_need_and_that_fails_is_named():

@@ -101,6 +101,7 @@ class OwnLoop(SGDClassifier):
 
 def test_passes_that_are_the_default_or_of_somebody_else_are_not_named(source):
     Incremental(SGDClassifier(max_iter=1000)).fit(source.X, source.y)
+    Incremental(SGDClassifier(max_iter=1, tol=None)).fit(source.X, source.y)
     Incremental(OwnLoop(max_iter=5)).fit(source.X, source.y)
 
 

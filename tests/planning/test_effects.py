@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from incremental._data.blocks import Blocks
 from incremental._engines.local.execute import execute
+from incremental._planning.graph import cull
 from incremental._planning.plan import Plan, plan
-from incremental._planning.windows import PATIENCE, cull, trace, windows
+from incremental._planning.trace import PATIENCE, trace
+from incremental._planning.windows import windows
 from tests.planning.test_windows import graph_of
 
 

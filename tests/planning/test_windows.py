@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from incremental._data.blocks import make_blocks
 from incremental._engines.local.execute import execute
 from incremental._engines.open import open_engine
-from incremental._planning.windows import PATIENCE, cull, stages, trace, windows
+from incremental._planning.graph import cull, stages
+from incremental._planning.trace import PATIENCE, trace
+from incremental._planning.windows import windows
 from tests.conftest import Source
 
 
@@ -157,6 +159,14 @@ def test_what_is_read_again_is_not_taken_from_the_window_that_held_it():
         blocks[i] += ("shared",)
     found = windows_of(graph_of(**_sources(last + 1), shared=[]), blocks)
     assert {tuple(w.blocks) for w in found if w.inputs} == {(0,), (2,)}
+
+
+def test_a_block_that_computes_again_what_was_let_go_begins_a_window():
+    graph = graph_of(s=[], a=["s"])
+    blocks = [("a",), *[("s",)] * PATIENCE, ("a",)]
+    found = windows_of(graph, blocks)
+    assert [list(w.blocks) for w in found if w.blocks] == [list(range(9)), [9]]
+    assert [list(w.tasks) for w in found] == [["s"], ["a"], ["a"]]
 
 
 def test_what_many_tasks_share_is_followed_once_however_deep():

@@ -181,3 +181,18 @@ def test_a_score_may_ask_for_the_length_of_X_and_predict_others(source, monkeypa
     monkeypatch.setattr(Looks, "function", function, raising=False)
     X, y = dask.compute(source.X, source.y)
     assert model.score(source.X, source.y) == model.estimator_.score(X, y)
+
+
+class Listed(SGDClassifier):
+    """Answers with lists of rows."""
+
+    def predict(self, X):
+        return [[label, 1 - label] for label in super().predict(X).tolist()]
+
+
+def test_predictions_that_are_lists_are_put_together_row_by_row(source):
+    def rows(model, X, y):
+        return model.predict(X)
+
+    model = Incremental(Listed(random_state=0), scoring=rows).fit(source.X, source.y)
+    assert model.score(source.X, source.y) == model.score(*dask.compute(source.X, source.y))

@@ -21,6 +21,9 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from incremental import BlockError, Incremental
 
+#: Many of these look at one pass only.
+pytestmark = pytest.mark.filterwarnings("ignore:early_stopping=True has nothing to stop")
+
 
 def test_the_default_score_takes_weights(source):
     w = np.linspace(0, 1, 200)
@@ -125,7 +128,7 @@ def test_sparse_labels_are_scored(source):
         assert model.set_params(scoring=scoring).score(source.X, y) == expected
     for scoring in (None, "f1_micro"):
         stopped = Incremental(MLPClassifier((5,), random_state=0), early_stopping=True)
-        stopped.set_params(scoring=scoring).fit(source.X, y, X_val=source.X, y_val=y)
+        stopped.set_params(scoring=scoring, max_iter=2).fit(source.X, y, X_val=source.X, y_val=y)
         expected = check_scoring(stopped.estimator_, scoring)(stopped.estimator_, X, y)
         assert stopped.best_validation_score_ == expected
 

@@ -14,8 +14,8 @@ from incremental._data.values import Block
 from incremental._engines.base import Engine, Turn
 from incremental._engines.cluster.stream import stream
 from incremental._engines.cluster.training import turns
+from incremental._planning.graph import Graph
 from incremental._planning.plan import Plan
-from incremental._planning.windows import Graph
 
 
 class ClusterEngine(Engine):

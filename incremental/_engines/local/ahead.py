@@ -27,32 +27,76 @@ from incremental.exceptions import BlockError, describe
 HAND_OVER = 1e-4
 
 
+class Debt:
+    """Says whether windows are worth a hand-over to the pool.
+
+    Windows that are cheaper than that are computed in the foreground, each when it is asked for.
+    Which ones are is not known before they are computed, so each window adds a debt, its time, of
+    which only the largest counts, and pays off one hand-over.  While there is debt, the pool
+    computes.  So a load that turns slow is computed in the foreground once, not twice, and whatever
+    the order of cheap and slow ones, the time that is not overlapped is at most one hand-over for
+    each window: no more than the pool would cost.
+
+    Examples
+    --------
+    >>> debt = Debt(hand_over=1.0, at_first=0.0)
+    >>> debt.add(3.0)  # a slow window: the pool computes the next two
+    >>> for _ in range(3):
+    ...     print(debt.is_left)
+    ...     debt.add(0.5)
+    True
+    True
+    False
+    """
+
+    def __init__(self, hand_over: float = HAND_OVER, at_first: float = 64 * HAND_OVER):
+        # At first nothing is known yet: these go to the pool.
+        self._hand_over = hand_over
+        self._seconds = at_first
+        self._lock = threading.Lock()
+
+    @property
+    def is_left(self) -> bool:
+        """Say whether the pool computes the next window."""
+        return self._seconds > 0
+
+    def add(self, seconds: float) -> None:
+        """Take note of what a window has cost: wall time, for a load that waits is overlapped."""
+        with self._lock:
+            self._seconds = max(0.0, max(self._seconds, seconds) - self._hand_over)
+
+
 class Ahead:
     """The windows that are computed, or being computed, and not handed over yet.
 
-    Windows that are cheaper than a hand-over to the pool are computed in the foreground, each when
-    it is asked for.  Which ones are is not known before they are computed, so a window that takes
-    longer leaves a debt, its time, which every window after it pays off by one hand-over; there is
-    debt as long as windows are slow, and while there is, the pool computes.  So a load that turns
-    slow is computed in the foreground once, not twice, and whatever the order of cheap and slow
-    ones, the time that is not overlapped is at most one hand-over for each window: no more than
-    the pool would cost.
+    Parameters
+    ----------
+    scheduler : Scheduler
+        Computes them.
+    prefetch : int
+        At most so many blocks; 0 computes all in the foreground.
+    watch : Watch or None
+        Is told about each task.
     """
 
     def __init__(self, scheduler: Scheduler, prefetch: int, watch: Watch | None):
         self.scheduler = scheduler
         self.prefetch = prefetch
-        self.running: deque[tuple[Window, Any]] = deque()
+        #: Windows with blocks, each with what the pool makes of it, or with what computes it here.
+        self.running: deque[tuple[Window, Future | Callable[[], dict[Key, Any]]]] = deque()
+        #: How many blocks of these are not handed over yet.
         self.n_blocks = 0
         #: Bytes of the first block that has any, if that was not known before: for an error.
         self.size = 0
+        #: Set when the consumer has gone.
         self._stop = threading.Event()
-        self._carried: dict[Window, Any] = {}
+        #: The values of windows without blocks, and how many windows still need them.
+        self._carried: dict[Window, Future] = {}
         self._users: dict[Window, int] = {}
         # A pool that the user configured may have prepared its threads for the work.
         self._always_pool = dask.config.get("pool", None) is not None
-        self._debt = 64 * HAND_OVER  # nothing is known yet: the first ones go to the pool
-        self._measuring = threading.Lock()
+        self._debt = Debt()
+        #: Whom `execute` tells about each task.
         self._hooks: dict[str, Callable] = {}
         if watch is not None:
             self._hooks = {"before": watch.before, "after": watch.after}
@@ -62,16 +106,17 @@ class Ahead:
         while waiting and self._has_room(len(self._next_with_blocks(waiting).blocks)):
             window = waiting.popleft()
             self.n_blocks += len(window.blocks)
-            future = self._start(window)
+            job = self._job(window)
+            in_pool = not (self._in_foreground or window.is_computed)
             if window.blocks:
-                self.running.append((window, future))
+                self.running.append((window, self.scheduler.submit(job) if in_pool else job))
             else:
-                self._carried[window] = future
+                self._carried[window] = self.scheduler.submit(job) if in_pool else _now(job)
                 self._users[window] = window.n_users
 
     @property
     def _in_foreground(self) -> bool:
-        return self.prefetch == 0 or not (self._debt or self._always_pool)
+        return self.prefetch == 0 or not (self._debt.is_left or self._always_pool)
 
     @staticmethod
     def _next_with_blocks(waiting: deque[Window]) -> Window:
@@ -82,16 +127,14 @@ class Ahead:
             return self.n_blocks == 0 and not self.running
         return self.n_blocks + size <= self.prefetch or not self.running
 
-    def _start(self, window: Window) -> Future | _Later:
+    def _job(self, window: Window) -> Callable[[], dict[Key, Any]]:
+        """Return what computes a window; values that no other window needs are let go with it."""
         inputs = {key: self._carried[lender] for key, lender in window.inputs.items()}
         for lender in set(window.inputs.values()):
             self._users[lender] -= 1
             if not self._users[lender]:
                 del self._carried[lender], self._users[lender]
-        job = partial(self._compute, window, inputs)
-        if not self._in_foreground and not window.is_computed:
-            return self.scheduler.submit(job)
-        return _Later(job) if window.blocks else _now(job)
+        return partial(self._compute, window, inputs)
 
     def _compute(self, window: Window, inputs: dict[Key, Future]) -> dict[Key, Any]:
         # An earlier window that this one waits for has been started before it, by the same pool,
@@ -107,18 +150,14 @@ class Ahead:
         inputs.clear()
         start = time.perf_counter()
         result = self.scheduler.compute(window, values, self._stop, self._hooks)
-        self._measured(time.perf_counter() - start)
+        self._debt.add(time.perf_counter() - start)
         return result
 
-    def _measured(self, seconds: float) -> None:
-        # Wall time, not that of the processor: a load that waits is worth overlapping most.
-        with self._measuring:
-            self._debt = max(0.0, max(self._debt, seconds) - HAND_OVER)
-
     def next(self, blocks: Blocks) -> tuple[Window, dict[Key, Any]]:
-        window, future = self.running[0]
+        """Return the next window and its values, or raise the error of its first block."""
+        window, source = self.running[0]
         try:
-            result = future.result()
+            result = source.result() if isinstance(source, Future) else source()
         except Exception as error:
             self.fail(blocks, window.blocks, error)
         self.running.popleft()
@@ -148,8 +187,10 @@ class Ahead:
         raise BlockError(message, numbers[0]) from error
 
     def close(self) -> None:
+        """Cancel what waits; what runs ends with its current task."""
         self._stop.set()
-        futures = [future for _, future in self.running] + list(self._carried.values())
+        sources = [*(source for _, source in self.running), *self._carried.values()]
+        futures = [source for source in sources if isinstance(source, Future)]
         self.running.clear()
         self._carried.clear()
         for future in futures:
@@ -168,23 +209,8 @@ def n_bytes(blocks: Blocks, position: int) -> int:
     return int(n_rows * np.prod(shape) * dtype.itemsize)
 
 
-class _Later:
-    """A window that is computed in the foreground, when it is asked for."""
-
-    def __init__(self, job):
-        self._job = job
-
-    def result(self):
-        return self._job()
-
-    def cancel(self) -> bool:
-        return True
-
-    def cancelled(self) -> bool:
-        return True
-
-
-def _now(job) -> Future:
+def _now(job: Callable[[], dict[Key, Any]]) -> Future:
+    """Compute a window in the foreground; its error is that of whoever needs it."""
     future: Future = Future()
     try:
         future.set_result(job())

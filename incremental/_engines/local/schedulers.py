@@ -20,6 +20,7 @@ from dask.base import get_scheduler
 from dask.system import CPU_COUNT
 from dask.typing import Key
 
+from incremental._compat import max_workers
 from incremental._engines.local.execute import execute, execute_whole, execute_with
 from incremental._planning.windows import Window
 
@@ -83,7 +84,7 @@ def open_scheduler(get: Callable) -> Iterator[Scheduler]:
     if isinstance(configured, multiprocessing.pool.Pool):
         configured = dask.local.MultiprocessingPoolExecutor(configured)
     if configured is not None:
-        workers = getattr(configured, "_max_workers", None) or workers
+        workers = max_workers(configured) or workers
     if get is dask.get or get is dask.local.get_sync:
         yield Scheduler(get, execute, None, 1)
     elif get is dask.threaded.get:
@@ -104,7 +105,7 @@ def open_scheduler(get: Callable) -> Iterator[Scheduler]:
 def scheduler_of(collections: list[Any]) -> Callable:
     """Return the ``get`` that dask would compute `collections` with."""
     try:
-        return get_scheduler(collections=collections[:1]) or dask.get
+        return get_scheduler(collections=collections[:1])
     except RuntimeError as error:
         if "asynchronous" not in str(error):
             raise

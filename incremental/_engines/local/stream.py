@@ -14,8 +14,8 @@ from incremental._engines.local.ahead import Ahead, n_bytes
 from incremental._engines.local.diagnostics import Watch
 from incremental._engines.local.execute import FAILURE
 from incremental._engines.local.schedulers import Scheduler
+from incremental._planning.graph import cull
 from incremental._planning.plan import Plan
-from incremental._planning.windows import cull
 
 
 @contextmanager

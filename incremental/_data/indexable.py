@@ -1,0 +1,99 @@
+"""Lazy data of unknown length, counted."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import dask
+from dask.delayed import Delayed
+from dask.highlevelgraph import HighLevelGraph
+
+from incremental._compat import num_samples
+from incremental._data.blocks import in_one_graph
+from incremental._data.container import Container
+from incremental._data.containers import as_container
+from incremental._data.frames import Frame, lower_together
+from incremental._data.nearly_right import put_right
+from incremental._data.rows import Rows
+
+
+def indexable(*data: Any) -> Any:
+    """Count the rows of lazy data, so that scikit-learn can select them.
+
+    Searches, cross-validation and splits take rows by their positions, which a dask dataframe
+    cannot.  What this returns can, lazily: blocks that are not needed are not read.
+
+    Parameters
+    ----------
+    *data : dask dataframes, series or bags, lists of Delayed, dask arrays or data in memory
+        X and y, say.  Those of unknown length are counted together, in one pass over the data;
+        the others are returned as they are.
+
+    Returns
+    -------
+    rows : Rows, or list of Rows
+        For one argument what stands for it, for several a list.  `Incremental` takes it for X,
+        y and ``sample_weight``; it has a ``shape``, ``rows[key]`` for a slice, a mask or an array
+        of positions, and ``compute()``.
+
+    See Also
+    --------
+    sklearn.utils.indexable : The same for data in memory.
+
+    Notes
+    -----
+    Rows keep the order that they are asked for.  Folds are in the order of the data, shuffled or
+    not, and each of their blocks is a part of one block.  A random order, such as that of
+    ``train_test_split``, makes every block of all blocks, as it does for a dask array: all rows
+    that were selected are then in memory at once, unless ``shuffle=False`` is passed.
+
+    Examples
+    --------
+    >>> import dask.dataframe as dd
+    >>> import pandas as pd
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> from sklearn.model_selection import KFold, cross_val_score
+    >>> from incremental import Incremental, indexable
+    >>> frame = dd.from_pandas(pd.DataFrame({"a": range(12), "b": [0, 1] * 6}), npartitions=3)
+    >>> X, y = indexable(frame[["a"]], frame["b"])
+    >>> X
+    Rows(shape=(12, 1), n_blocks=3)
+    >>> cross_val_score(Incremental(SGDClassifier(random_state=0)), X, y, cv=KFold(2)).shape
+    (2,)
+    """
+    containers = [as_container(value, f"data[{i}]") for i, value in enumerate(data)]
+    unknown = [container for container in containers if container.n_rows is None]
+    blocks = _delayed(unknown)
+    # Together, so that what they share stays shared.
+    counted = [[dask.delayed(num_samples)(b) for b in some] for some in _to_count(unknown, blocks)]
+    (counts,) = dask.compute(counted)
+    rows = {
+        id(container): Rows(some, lengths, container.meta)
+        for container, some, lengths in zip(unknown, blocks, counts, strict=True)
+    }
+    found = [
+        rows.get(id(container), put_right(value))
+        for container, value in zip(containers, data, strict=True)
+    ]
+    return found[0] if len(found) == 1 else found
+
+
+def _to_count(containers: list[Container], blocks: list[list[Delayed]]) -> list[list[Delayed]]:
+    """Return what has the lengths of the blocks: of Parquet nothing but the index is read."""
+    frames = [i for i, container in enumerate(containers) if isinstance(container, Frame)]
+    indices = [Frame(containers[i].data.index) for i in frames]
+    counted = list(blocks)
+    for i, index in zip(frames, _delayed(indices), strict=True):
+        if len(index) == len(blocks[i]):
+            counted[i] = index
+    return counted
+
+
+def _delayed(containers: Sequence[Container]) -> list[list[Delayed]]:
+    """Return the blocks of containers, which share one graph, as Delayed."""
+    lower_together([container for container in containers if isinstance(container, Frame)])
+    name = f"indexable-{uuid.uuid4().hex}"
+    graph = HighLevelGraph.from_collections(name, in_one_graph(containers))
+    return [[Delayed(key, graph, layer=name) for key in one.keys] for one in containers]

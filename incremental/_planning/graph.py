@@ -1,0 +1,58 @@
+"""Graphs: flat dictionaries of dask's task specification, and the parts of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from dask.task_spec import GraphNode
+from dask.typing import Key
+from toolz import groupby
+
+Graph = Mapping[Key, GraphNode]
+
+
+def stages(graph: Graph, wanted: set[Key]) -> list[list[Key]]:
+    """Group the keys in `wanted` so that each group depends on earlier groups only.
+
+    Examples
+    --------
+    >>> from dask.task_spec import Task, TaskRef
+    >>> graph = {
+    ...     "mean": Task("mean", float),
+    ...     "centred": Task("centred", abs, TaskRef("mean")),
+    ...     "covariance": Task("covariance", abs, TaskRef("centred")),
+    ... }
+    >>> stages(graph, {"covariance", "mean"})
+    [['mean'], ['covariance']]
+    """
+    level: dict[Key, int] = {}
+    stack = list(wanted)
+    while stack:
+        key = stack.pop()
+        below = [d for d in graph[key].dependencies if d in graph]
+        todo = [d for d in below if d not in level]
+        if todo:
+            stack += [key, *todo]
+        else:
+            level[key] = max((level[d] + (d in wanted) for d in below), default=0)
+    groups = groupby(level.__getitem__, wanted)
+    return [groups[n] for n in sorted(groups)]
+
+
+def cull(graph: Graph, keys: Iterable[Key]) -> dict[Key, GraphNode]:
+    """Return the part of `graph` that `keys` need.
+
+    Examples
+    --------
+    >>> from dask.task_spec import DataNode
+    >>> cull({"a": DataNode("a", 1), "b": DataNode("b", 2)}, ["a"])
+    {'a': DataNode(1)}
+    """
+    found: dict[Key, GraphNode] = {}
+    stack = list(keys)
+    while stack:
+        key = stack.pop()
+        if key not in found and key in graph:
+            found[key] = graph[key]
+            stack.extend(graph[key].dependencies)
+    return found
