@@ -13,6 +13,7 @@ from incremental._compat import without_running_fit
 from incremental._estimator.advice import names_replacements
 from incremental._estimator.last_block import of_last_block
 from incremental._estimator.lazy import apply
+from incremental._pipelines.kept import as_plain, from_plain
 from incremental._pipelines.pipeline import needs_no_fit, tags_of
 from incremental._scoring.wrapper import ModelWrapper, learned_classes
 from incremental._version import __version__
@@ -89,6 +90,8 @@ class ModelAttributes(ModelWrapper, BaseEstimator):
     def __getstate__(self) -> dict[str, Any]:
         # What belongs to a running fit stays with it: a callback may save the model half-way.
         state = super().__getstate__()
+        if "_example" in state:
+            state = {**state, "_example": as_plain(state["_example"])}
         return {**without_running_fit(state), "_incremental_version": __version__}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -104,6 +107,8 @@ class ModelAttributes(ModelWrapper, BaseEstimator):
                 ),
                 stacklevel=2,
             )
+        if "_example" in state:
+            state["_example"] = from_plain(state["_example"])
         super().__setstate__(state)
 
     def __dir__(self) -> list[str]:

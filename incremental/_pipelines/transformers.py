@@ -7,7 +7,7 @@ import dis
 import inspect
 from collections.abc import Callable
 from inspect import getattr_static
-from typing import Any, NamedTuple
+from typing import Any
 
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.feature_selection import SelectFromModel
@@ -22,6 +22,15 @@ from sklearn.preprocessing import (
 )
 from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
 from sklearn.utils import get_tags
+
+from incremental._pipelines.refused import (
+    LINEAR,
+    NEEDS_ROWS,
+    ONLY_RAISES,
+    REFUSED,
+    SAMPLERS,
+    Refusal,
+)
 
 
 def _categories_are_fixed(encoder: Any) -> bool:
@@ -74,119 +83,6 @@ CONDITIONS: dict[type, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-class Refusal(NamedTuple):
-    """Why steps cannot be trained block by block, and what can stand in their place."""
-
-    why: str
-    instead: str
-    names: tuple[str, ...] = ()
-    #: What to do, where neither something else nor the frozen step can stand in its place.
-    remedy: str = ""
-
-
-LINEAR = "SGDClassifier or SGDRegressor"
-
-#: Samplers, as of imbalanced-learn.
-SAMPLERS = Refusal(
-    "is a sampler: samplers change the number of rows, and a block keeps its own",
-    "",
-    remedy=(
-        "Leave it out and use class_weight='balanced' of the classifier, or sample_weight; or "
-        "sample X and y before."
-    ),
-)
-
-#: By the names of classes; for others the error says less.
-REFUSED = [
-    Refusal(
-        "changes the number of rows",
-        "",
-        ("PatchExtractor",),
-        "Extract the patches before, block by block (X.map_blocks).",
-    ),
-    Refusal(
-        "decomposes all rows at once",
-        "IncrementalPCA",
-        (
-            *("CCA", "FactorAnalysis", "FastICA", "LinearDiscriminantAnalysis"),
-            *("NeighborhoodComponentsAnalysis", "PCA", "PLSCanonical", "PLSRegression", "PLSSVD"),
-            "TruncatedSVD",
-        ),
-    ),
-    Refusal("decomposes all rows at once", "MiniBatchNMF", ("NMF",)),
-    Refusal(
-        "decomposes all rows at once",
-        "MiniBatchDictionaryLearning",
-        ("DictionaryLearning", "MiniBatchSparsePCA", "SparsePCA"),
-    ),
-    Refusal(
-        "compares rows with all others",
-        "RBFSampler(gamma=...) before IncrementalPCA",
-        ("Isomap", "KernelCenterer", "KernelPCA", "LocallyLinearEmbedding", "Nystroem", "TSNE"),
-    ),
-    Refusal(
-        "compares rows with all others",
-        'SimpleImputer(strategy="constant")',
-        ("IterativeImputer", "KNNImputer"),
-    ),
-    Refusal(
-        "compares rows with all others",
-        "MiniBatchKMeans",
-        ("BisectingKMeans", "KMeans", "KNeighborsTransformer", "RadiusNeighborsTransformer"),
-    ),
-    Refusal(
-        "compares columns over all rows",
-        "IncrementalPCA or GaussianRandomProjection(n_components=...)",
-        ("FeatureAgglomeration",),
-    ),
-    Refusal(
-        "needs the quantiles of all rows",
-        "StandardScaler or MinMaxScaler",
-        ("QuantileTransformer", "RobustScaler"),
-    ),
-    Refusal(
-        "needs the quantiles of all rows", "SplineTransformer(knots=[...])", ("KBinsDiscretizer",)
-    ),
-    Refusal(
-        "maximises a likelihood over all rows",
-        "FunctionTransformer(np.log1p) or StandardScaler",
-        ("PowerTransformer",),
-    ),
-    Refusal(
-        "rates columns over all rows",
-        "SelectFromModel(SGDClassifier()) or SelectFromModel(SGDRegressor())",
-        (
-            *("GenericUnivariateSelect", "RFE", "RFECV", "SelectFdr", "SelectFpr"),
-            *("SelectFwe", "SelectKBest", "SelectPercentile", "SequentialFeatureSelector"),
-        ),
-    ),
-    Refusal(
-        "rates columns over all rows",
-        "a ColumnTransformer that names the columns",
-        ("VarianceThreshold",),
-    ),
-    Refusal("counts over all rows", "FeatureHasher", ("DictVectorizer",)),
-    Refusal("counts over all rows", "HashingVectorizer", ("TfidfTransformer", "TfidfVectorizer")),
-    Refusal(
-        "averages y over all rows",
-        "OneHotEncoder(categories=[...]) or FeatureHasher",
-        ("TargetEncoder",),
-    ),
-    Refusal("grows trees on all rows", "RBFSampler(gamma=...)", ("RandomTreesEmbedding",)),
-    Refusal(
-        "fits to all rows at once",
-        LINEAR,
-        (
-            *("IsotonicRegression", "StackingClassifier", "StackingRegressor", "VotingClassifier"),
-            "VotingRegressor",
-        ),
-    ),
-    Refusal(
-        "transforms y, not X",
-        "",
-        ("LabelBinarizer", "LabelEncoder", "MultiLabelBinarizer"),
-    ),
-]
 #: What to use where the condition cannot be met.
 OTHERWISE: dict[type, str] = {
     CountVectorizer: "HashingVectorizer",
@@ -246,16 +142,12 @@ def _only_raises(method: Any) -> bool:
     return not any(one.opname.startswith(goes_on) for one in dis.get_instructions(code))
 
 
-def working_base(estimator: Any) -> type | None:
-    """Return the class that an estimator has made its ``partial_fit`` raise of, if there is one."""
-    return next(
-        (
-            base
-            for base in type(estimator).__mro__
-            if hasattr(base, "partial_fit") and not _only_raises(base.partial_fit)
-        ),
-        None,
-    )
+def _working_base(estimator: Any) -> str:
+    """Name the class whose ``partial_fit`` an estimator has made raise; "" if there is none."""
+    for base in type(estimator).__mro__:
+        if learns_blocks(base):
+            return f"{base.__module__.partition('._')[0]}.{base.__name__}"
+    return ""
 
 
 def is_sampler(estimator: Any) -> bool:
@@ -267,35 +159,39 @@ def refusal(estimator: Any) -> str | None:
     """Say why an estimator cannot be trained block by block, and what to do; None if it can.
 
     Whether categories are found in the dtypes of X is another question.
+
+    Examples
+    --------
+    >>> refusal(SimpleImputer(strategy="constant")) is None
+    True
+    >>> refusal(MissingIndicator())
+    'is trained block by block only with features="all". Fit it on a sample before and pass ...'
     """
+    found = _refusal(estimator)
+    if found is None or found.remedy:
+        return found and f"{found.why}. {found.remedy}"
+    use = f"Use {found.instead}, or fit" if found.instead else "Fit"
+    return f"{found.why}. {use} it on a sample before and pass FrozenEstimator(fitted)."
+
+
+def _refusal(estimator: Any) -> Refusal | None:
     if is_sampler(estimator):
-        return f"{SAMPLERS.why}. {SAMPLERS.remedy}"
-    name = type(estimator).__name__
+        return SAMPLERS
+    name, kind = type(estimator).__name__, kind_of(estimator)
     found = next((one for one in REFUSED if name in one.names), None)
     if found is not None and found.remedy:
-        return f"{found.why}. {found.remedy}"
+        return found
     if is_stateless(estimator):
         return None
-    kind = kind_of(estimator)
     if kind is not None:
         fits, condition = CONDITIONS[kind]
-        if fits(estimator):
-            return None
         why = f"is trained block by block only {condition.replace('``', '')}"
-        instead = OTHERWISE.get(kind, "")
-    elif learns_blocks(estimator):
+        return None if fits(estimator) else Refusal(why, OTHERWISE.get(kind, ""))
+    if learns_blocks(estimator):
         return None
-    elif hasattr(estimator, "partial_fit"):
-        base = working_base(estimator)
-        why = "has a partial_fit that only raises NotImplementedError"
-        instead = "" if base is None else f"{base.__module__.partition('._')[0]}.{base.__name__}"
-    elif found is not None:
-        why, instead = found.why, found.instead
-    else:
-        why = "has no partial_fit, and needs to see rows"
-        instead = LINEAR if hasattr(estimator, "predict") else ""
-    use = f"Use {instead}, or fit" if instead else "Fit"
-    return f"{why}. {use} it on a sample before and pass FrozenEstimator(fitted)."
+    if hasattr(estimator, "partial_fit"):
+        return Refusal(ONLY_RAISES, _working_base(estimator))
+    return found or Refusal(NEEDS_ROWS, LINEAR if hasattr(estimator, "predict") else "")
 
 
 def is_stateless(estimator: Any) -> bool:

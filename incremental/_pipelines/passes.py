@@ -1,0 +1,181 @@
+"""The passes that train the steps of a pipeline, one after the other or side by side."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import joblib
+
+from incremental._data.blocks import Blocks
+from incremental._data.values import Block, n_rows, rows
+from incremental._engines.base import Engine
+from incremental._learning.block_checks import check_block
+from incremental._learning.classes import needs_classes
+from incremental._learning.labels import last_step
+from incremental._learning.learner import Learner
+from incremental._pipelines.layout import known_of
+from incremental._pipelines.node import Leaf
+from incremental._pipelines.parameters import own_params
+from incremental._pipelines.routes import plan_along
+from incremental._pipelines.tree import tree_of
+from incremental._planning.plan import Plan
+
+#: Rows of the first block that steps are fitted on which look at the layout only.
+N_HEAD = 1_000
+
+NO_ROWS = (
+    "Found array with 0 sample(s): every block of X is empty while a minimum of 1 is required."
+)
+
+
+class StepsLearner(Learner):
+    """Steps that learn in the same pass, each from an X of its own.
+
+    Parameters
+    ----------
+    steps : list of estimator
+        Learn in place.
+    columns : list of dict
+        For each step what a block calls its values, and what ``partial_fit`` calls them.
+    params : list of dict
+        For each step the parameters that are the same for all blocks.
+    seed, classes, batch_size
+        As for `Learner`.
+    """
+
+    def __init__(
+        self,
+        steps: list[Any],
+        columns: list[dict[str, str]],
+        params: list[dict[str, Any]],
+        seed: int,
+        classes: Any,
+        batch_size: int | None,
+    ):
+        super().__init__(steps, seed, classes, {}, None, batch_size)
+        self._columns = [{_name_of_X(i): "X", **one} for i, one in enumerate(columns)]
+        self._params = params
+
+    @property
+    def label(self) -> str:
+        return "-".join(dict.fromkeys(type(step).__name__ for step in self.model))
+
+    def learn(self, number: int, block: Block) -> bool:
+        """Learn from one block, whose "X" has one for each step."""
+        parts = {_name_of_X(i): X for i, X in enumerate(block["X"])}
+        return super().learn(number, {**block, **parts})
+
+    def _learn_batch(self, batch: Block) -> None:
+        for step, columns, params in zip(self.model, self._columns, self._params, strict=True):
+            part = {name: batch[column] for column, name in columns.items()}
+            self._partial_fit(step, part, params)
+
+
+def _name_of_X(i: int) -> str:
+    return f"X{i}" if i else "X"  # a block has an "X"
+
+
+class Passes:
+    """The passes that train all steps of a new pipeline but the last.
+
+    Parameters
+    ----------
+    model : Pipeline, ColumnTransformer or FeatureUnion
+        Not fitted; trained in place.
+    planned : Plan
+        The blocks of data.
+    engine : Engine
+        Where they are computed.
+    params : dict
+        Parameters of ``partial_fit`` that are the same for all blocks, named by `name_params`.
+    seed, classes, batch_size
+        As for `Learner`.
+    X : dask collection, list of Delayed, or data in memory
+        What the blocks are cut from: tells which columns there are.
+
+    Attributes
+    ----------
+    first_rows : rows of X, or None
+        What steps were fitted on that look at the layout only; None if there are none.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        planned: Plan,
+        engine: Engine,
+        params: dict[str, Any],
+        seed: int,
+        classes: Any,
+        batch_size: int | None,
+        X: Any,
+    ):
+        self.first_rows: Any = None
+        #: Is trained by others, in as many passes as it takes.
+        self._last = last_step(model)
+        self._tree = tree_of("", model)
+        self._tree.check(known_of(X))  # notes what cannot be checked before the first rows
+        self._planned = planned
+        self._engine = engine
+        self._params = params
+        self._seed = seed
+        self._classes = classes
+        self._batch_size = batch_size
+
+    def __iter__(self) -> Iterator[tuple[StepsLearner, Plan]]:
+        """Yield who learns and what, for each pass."""
+        number = 0
+        if self._tree.needs_rows:
+            number, self.first_rows = first_rows(self._planned.blocks, self._engine)
+        while True:
+            # A ColumnTransformer computes in parallel.  Where joblib's dask backend is set within a
+            # task, that would leave the pool of the worker, which this fit may have left before.
+            with joblib.parallel_config("sequential"):
+                self._tree.settle(self.first_rows, number)
+            todo = [] if self._tree.complete else self._tree.learning()
+            if not todo or todo[0][0].estimator is self._last:
+                return
+            learner = self._learner_of([leaf for leaf, _ in todo])
+            names = [name for leaf, _ in todo for name in self._columns(leaf)]
+            yield learner, plan_along(self._planned, names, [route for _, route in todo], True)
+            for (leaf, _), trained in zip(todo, learner.model, strict=True):
+                leaf.estimator = trained
+                leaf.complete = True
+
+    def _columns(self, leaf: Leaf) -> dict[str, str]:
+        """Return what blocks call the values that a step learns from, and what it calls them."""
+        names = self._planned.blocks.names
+        return {**({"y": "y"} if "y" in names else {}), **own_params(names, leaf.path)}
+
+    def _learner_of(self, leaves: list[Leaf]) -> StepsLearner:
+        params = []
+        supervised = [needs_classes(leaf.estimator) for leaf in leaves]
+        for leaf, is_supervised in zip(leaves, supervised, strict=True):
+            names = own_params(self._params, leaf.path)
+            own = {name: self._params[key] for key, name in names.items()}
+            params.append({"classes": self._classes, **own} if is_supervised else own)
+        return StepsLearner(
+            [leaf.estimator for leaf in leaves],
+            [self._columns(leaf) for leaf in leaves],
+            params,
+            self._seed,
+            self._classes if any(supervised) else None,
+            self._batch_size,
+        )
+
+
+def first_rows(blocks: Blocks, engine: Engine) -> tuple[int, Any]:
+    """Read the first block that has rows; return its number and the first of them."""
+    heads = blocks.only("X").map("X", _head, blocks.promise, label="first-rows")
+    with engine.stream(Plan(heads), prefetch=0) as computed:
+        for number, block in computed:
+            if n_rows(block):
+                return number, block["X"]
+    raise ValueError(NO_ROWS)
+
+
+def _head(promise: Any, number: int, X: Any) -> Any:
+    check_block(number, {"X": X}, promise)
+    return copy.deepcopy(rows(X, slice(0, N_HEAD)))  # a view would keep the whole block
