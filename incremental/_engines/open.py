@@ -9,6 +9,9 @@ from typing import Any
 from incremental._engines.base import Engine
 from incremental._engines.local.engine import LocalEngine
 from incremental._engines.local.schedulers import client_of, open_scheduler, scheduler_of
+from incremental._engines.scan.engine import ScanEngine
+from incremental._engines.scan.joining import Joined
+from incremental._engines.scan.session import current_task
 
 
 @contextmanager
@@ -18,6 +21,12 @@ def open_engine(collections: list[Any]) -> Iterator[Engine]:
     No thread or process that it starts outlives the context.
     """
     get = scheduler_of(collections)
+    task = current_task()
+    if isinstance(get, Joined):
+        get = get.outer(collections)
+        if task is not None and not task.streams and client_of(get) is None and collections:
+            yield ScanEngine(task, get)
+            return
     client = client_of(get) if collections else None
     if client is not None:
         from incremental._engines.cluster.engine import open_cluster  # needs distributed

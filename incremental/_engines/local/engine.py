@@ -16,25 +16,8 @@ from incremental._planning.plan import Plan
 from incremental._planning.windows import Graph
 
 
-class LocalEngine(Engine):
-    """Computes blocks by one of dask's local schedulers, and learns in the caller's thread.
-
-    Parameters
-    ----------
-    scheduler : Scheduler
-        Computes the blocks.
-    """
-
-    def __init__(self, scheduler: Scheduler):
-        self._scheduler = scheduler
-
-    def get(self, graph: Graph, keys: Sequence[Key]) -> Sequence[Any]:
-        return self._scheduler.get(graph, keys)
-
-    def stream(
-        self, planned: Plan, *, prefetch: int | None = None
-    ) -> AbstractContextManager[Iterator[tuple[int, Block]]]:
-        return stream(planned, self._scheduler, prefetch=prefetch)
+class LearningHere(Engine):
+    """Learns in the caller's thread, from a stream of blocks."""
 
     @contextmanager
     def train(
@@ -53,6 +36,27 @@ class LocalEngine(Engine):
             finally:
                 # Also what came before an error is learned, so that only the rest is to be done.
                 learner.finish()
+
+
+class LocalEngine(LearningHere):
+    """Computes blocks by one of dask's local schedulers, and learns in the caller's thread.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+        Computes the blocks.
+    """
+
+    def __init__(self, scheduler: Scheduler):
+        self._scheduler = scheduler
+
+    def get(self, graph: Graph, keys: Sequence[Key]) -> Sequence[Any]:
+        return self._scheduler.get(graph, keys)
+
+    def stream(
+        self, planned: Plan, *, prefetch: int | None = None
+    ) -> AbstractContextManager[Iterator[tuple[int, Block]]]:
+        return stream(planned, self._scheduler, prefetch=prefetch)
 
 
 class LocalTurn(Turn):
