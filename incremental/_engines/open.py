@@ -36,3 +36,11 @@ def open_engine(collections: list[Any]) -> Iterator[Engine]:
         return
     with open_scheduler(get) as scheduler:
         yield LocalEngine(scheduler)
+
+
+def computes_now() -> bool:
+    """Say whether results are to be computed at once: a session's tasks ask for the same ones.
+
+    Outside of a session they are lazy.
+    """
+    return current_task() is not None

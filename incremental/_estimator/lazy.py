@@ -20,7 +20,8 @@ from sklearn import config_context, get_config
 from incremental._compat import num_samples
 from incremental._data.blocks import is_frame, is_lazy, make_blocks, meta_of, n_rows, parts_of
 from incremental._data.rows import Rows
-from incremental._engines.open import open_engine
+from incremental._data.values import concatenate
+from incremental._engines.open import computes_now, open_engine
 from incremental._estimator.checks import check_columns
 from incremental._pipelines.pipeline import first_rows
 from incremental._pipelines.transformers import keep_blocks
@@ -66,6 +67,8 @@ def apply(model: Any, method: str, X: Any, row: Any = None) -> Any:
     """
     if not is_lazy(X):
         return getattr(model, method)(X)
+    if computes_now() and method not in ("transform", "inverse_transform"):
+        return _computed(model, method, X, row)
     if isinstance(X, da.Array) and any(n > 1 for n in X.numblocks[1:]):
         X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
     example = probe(model, method, X, row)
@@ -74,6 +77,26 @@ def apply(model: Any, method: str, X: Any, row: Any = None) -> Any:
     if isinstance(example, list):
         return [_one(shared, method, X, part, i) for i, part in enumerate(example)]
     return _one(shared, method, X, example, None)
+
+
+def _computed(model: Any, method: str, X: Any, row: Any) -> Any:
+    """Return in memory what a method gives."""
+    check_columns(model, X)
+    blocks = make_blocks(X).map("result", _call, (model, method, get_config()), label=method)
+    with open_engine(blocks.collections) as engine:
+        with engine.stream(engine.plan(blocks)) as computed:
+            parts = [block["result"] for _, block in computed]
+    parts = [part for part in parts if part is not None]
+    if not parts:
+        return probe(model, method, X, row)[:0]
+    if isinstance(parts[0], list) and np.ndim(parts[0][0]):  # one array for each output
+        return [concatenate(list(columns)) for columns in zip(*parts, strict=True)]
+    return concatenate(parts)
+
+
+def _call(state: tuple[Any, str, dict[str, Any]], number: int, X: Any) -> Any:
+    model, method, config = state
+    return None if num_samples(X) == 0 else call(model, method, X, config=config)
 
 
 #: The filters of warnings are those of the process: two threads that change them at once would

@@ -167,16 +167,19 @@ def merge(groups: Sequence[Group]) -> tuple[Graph, list[Entry]]:
     users = Counter(key for group in groups for key in _needed(group))
     entries: list[Entry] = []
     for turns in visits([sources(group.graph, group.keys) for group in groups]):
-        visit: dict[Keys, Entry] = {}
+        begin = len(entries)  # of this visit
+        last: dict[int, int] = {}
         for g, position in turns:
             keys = groups[g].keys[position]
-            if len(groups) == 1:
-                cut, tail = keys, {}
-            else:
-                cut, tail = split(groups[g].graph, keys, users)
-            entry = visit.setdefault(cut, Entry(cut))
-            entry.turns.append(Turn(g, position, tail))
-        entries += visit.values()
+            alone = len(groups) == 1
+            cut, tail = (keys, {}) if alone else split(groups[g].graph, keys, users)
+            # Not one that comes before the last turn of the group: its blocks have an order.
+            may_join = range(last.get(g, begin), len(entries))
+            i = next((i for i in may_join if entries[i].keys == cut), len(entries))
+            if i == len(entries):
+                entries.append(Entry(cut))
+            entries[i].turns.append(Turn(g, position, tail))
+            last[g] = i
     return graph, entries
 
 
