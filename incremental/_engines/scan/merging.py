@@ -224,4 +224,4 @@ def split(graph: Graph, keys: Keys, users: Mapping[Key, int]) -> tuple[Keys, dic
             stack += [key, *todo]
         else:
             tail[key] = task
-    return tuple(cut), tail
+    return tuple(sorted(cut, key=str)), tail  # sets of dependencies have no order

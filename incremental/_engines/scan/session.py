@@ -53,6 +53,8 @@ class Task:
     def __init__(self, session: Session, parent: Task | None):
         self.session = session
         self.parent = parent
+        #: Its place among all tasks: by whom they are asked for, then by their order.
+        self.place: tuple[int, ...] = (*(parent.place if parent else ()), session.next_number())
         #: Whether it is not needed any more, by itself.
         self.aborted = False
         #: Whether it waits for an answer.
@@ -112,6 +114,10 @@ class Session:
         self._later: deque[tuple[Task, threading.Thread]] = deque()
 
     # Tasks
+
+    def next_number(self) -> int:
+        """Return another number each time, in rising order."""
+        return next(self._numbers)
 
     def start(self, task: Task, run: Callable[[], None]) -> None:
         """Run a task in a thread of its own, if there are too many, after others have ended."""
@@ -235,7 +241,9 @@ class Session:
     def _meeting(self, requests: list[Any]) -> None:
         left: list[Any] = []
         try:
-            left = self._serve([r for r in requests if not r.task.is_aborted])
+            # Not in the order of arrival, which is chance.
+            wanted = [r for r in requests if not r.task.is_aborted]
+            left = self._serve(sorted(wanted, key=lambda request: request.task.place))
         except BaseException as error:
             for request in requests:
                 request.fail(error)
