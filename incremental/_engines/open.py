@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from joblib import register_parallel_backend
+
 from incremental._engines.base import Engine
 from incremental._engines.local.engine import LocalEngine
 from incremental._engines.local.schedulers import client_of, open_scheduler, scheduler_of
+from incremental._engines.scan.backend import IncrementalBackend
 from incremental._engines.scan.engine import ScanEngine
 from incremental._engines.scan.joining import Joined
-from incremental._engines.scan.session import current_task
+from incremental._engines.scan.tasks import current_task
+
+register_parallel_backend("incremental", IncrementalBackend)
 
 
 @contextmanager
@@ -21,13 +26,13 @@ def open_engine(collections: list[Any]) -> Iterator[Engine]:
     No thread or process that it starts outlives the context.
     """
     get = scheduler_of(collections)
-    task = current_task()
     if isinstance(get, Joined):
         get = get.outer(collections)
-        if task is not None and not task.streams and client_of(get) is None and collections:
-            yield ScanEngine(task, get)
-            return
     client = client_of(get) if collections else None
+    task = current_task()
+    if collections and client is None and task is not None and not task.is_alone:
+        yield ScanEngine(task, get)
+        return
     if client is not None:
         from incremental._engines.cluster.engine import open_cluster  # needs distributed
 

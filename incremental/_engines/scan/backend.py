@@ -2,52 +2,30 @@
 
 from __future__ import annotations
 
-import threading
-import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from joblib import cpu_count
-from joblib.parallel import ParallelBackendBase, SequentialBackend
+from joblib.parallel import FallbackToBackend, ParallelBackendBase, SequentialBackend
 
 from incremental._engines.scan.joining import joined
 from incremental._engines.scan.scanning import serve
-from incremental._engines.scan.session import Session, Task, current_task
+from incremental._engines.scan.session import Session
+from incremental._engines.scan.tasks import Call, Task, current_task
 
 #: How many fits are alive at a time: each has a thread.
 MOST_ALIVE = 500
 
 
-class _Call:
-    """A call of ``joblib.Parallel``: some tasks, and who waits for them.
-
-    Parameters
-    ----------
-    parent : Task or None
-        Who has called; None is somebody outside of any session.
-    n_jobs : int
-        How many tasks run at a time, if the session is new.
-    """
-
-    def __init__(self, parent: Task | None, n_jobs: int):
-        self.parent = parent
-        self.n_jobs = n_jobs
-        self.session: Session | None = None
-        #: Lets meetings begin.
-        self.adding = ExitStack()
-        #: What ends with the call.
-        self.opened = ExitStack()
-
-
 class IncrementalBackend(ParallelBackendBase):
     """Runs tasks in threads whose fits read each source block once for all of them.
 
-    Parameters
-    ----------
-    nesting_level : int, default=None
-        As joblib has it.
+    Notes
+    -----
+    A backend may serve several calls of ``joblib.Parallel`` at once (generators), and is not told
+    which one it is asked for.  So this one hands each on to a backend of its own, `_OfOneCall`.
     """
 
     uses_threads = True
@@ -55,65 +33,79 @@ class IncrementalBackend(ParallelBackendBase):
     supports_retrieve_callback = True
     default_n_jobs = -1
 
-    def __init__(self, nesting_level: int | None = None, **options: Any):
-        super().__init__(nesting_level=nesting_level, **options)
-        self._calls: weakref.WeakKeyDictionary[Any, _Call] = weakref.WeakKeyDictionary()
-        self._local = threading.local()
-
     def effective_n_jobs(self, n_jobs: int | None) -> int:
-        """Return how many tasks run at a time; 1 becomes 2, or joblib would run them in turn."""
+        """Return how many tasks run at a time."""
         if n_jobs == 0:
             raise ValueError("n_jobs must not be 0. Got 0; pass -1 for all cores.")
         if n_jobs is None:
             return 1
-        return max(2, _n_jobs(n_jobs))
+        return n_jobs if n_jobs > 0 else max(1, cpu_count() + 1 + n_jobs)
 
-    def configure(
-        self,
-        n_jobs: int = 1,
-        parallel: Any = None,
-        prefer: Any = None,
-        require: Any = None,
-        **options: Any,
-    ) -> int:
+    def configure(self, n_jobs: int = 1, parallel: Any = None, **options: Any) -> int:
+        task = current_task()
+        # The task of a generator would compute itself while it counts as one that only waits.
+        if task is not None and (task.is_alone or parallel.return_generator):
+            raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
+        return self._configure(n_jobs, parallel)
+
+    def _configure(self, n_jobs: int, parallel: Any) -> int:
+        raise FallbackToBackend(_OfOneCall(nesting_level=self.nesting_level))
+
+    def get_nested_backend(self) -> tuple[ParallelBackendBase, int | None]:
+        return IncrementalBackend(nesting_level=(self.nesting_level or 0) + 1), None
+
+
+class _OfOneCall(IncrementalBackend):
+    """Runs the tasks of one call of ``joblib.Parallel`` at a time."""
+
+    def effective_n_jobs(self, n_jobs: int | None) -> int:
+        """Return the number, but at least 2: for one, joblib asks no backend."""
+        return max(2, super().effective_n_jobs(n_jobs))
+
+    def _configure(self, n_jobs: int, parallel: Any) -> int:
         if isinstance(parallel.pre_dispatch, str):  # an integer says how many are to be alive
             parallel.pre_dispatch = "all"
-        call = _Call(current_task(), _n_jobs(n_jobs))
-        self._calls[parallel] = self._local.call = call
-        return super().configure(n_jobs=n_jobs, parallel=None)
-
-    @property
-    def _call(self) -> _Call:
-        return self._local.call
+        self._n_jobs = super().effective_n_jobs(n_jobs)
+        return self.effective_n_jobs(n_jobs)
 
     def start_call(self) -> None:
-        call = self._call
-        call.opened = ExitStack()
-        if call.parent is None:
-            call.session = Session(call.n_jobs, MOST_ALIVE, serve)
-            call.opened.enter_context(joined(call.session))
-        else:
-            call.session = call.parent.session
-        call.adding = ExitStack()
-        call.adding.enter_context(call.session.adding())
+        parent = current_task()
+        with ExitStack() as stack:
+            if parent is None:
+                computed = stack.enter_context(joined())
+                session = stack.enter_context(Session(self._n_jobs, MOST_ALIVE, serve, computed))
+            else:
+                session = parent.session
+            #: The tasks.
+            self._call = Call(session, parent)
+            #: What is to be left for meetings to begin.
+            self._adding = ExitStack()
+            self._adding.enter_context(session.adding(self._call))
+            #: What is to be left when the call ends.
+            self._opened = stack.pop_all()
 
     def submit(self, func: Callable[[], Any], callback: Any = None) -> Future:
-        # A task that has ended adds the next one, which is not its own.
-        call = self._calls[callback.parallel]
-        assert call.session is not None
         future: Future = Future()
         if callback is not None:
             future.add_done_callback(callback)
+        task = Task(self._call)
 
         def run() -> None:
             try:
+                task.check()
                 result = func()
             except BaseException as error:
+                task.is_alone = True
                 future.set_exception(error)
             else:
+                # joblib adds the next task here, with a lock held that others need.
+                task.is_alone = True
                 future.set_result(result)
 
-        call.session.start(Task(call.session, call.parent), run)
+        try:
+            self._call.session.start(task, run)
+        except RuntimeError as error:  # there can be no more threads: who has added it has to know
+            future.set_exception(error)
         return future
 
     def retrieve_result_callback(self, out: Future) -> Any:
@@ -121,45 +113,15 @@ class IncrementalBackend(ParallelBackendBase):
 
     @contextmanager
     def retrieval_context(self) -> Iterator[None]:
-        call = self._call
-        assert call.session is not None
-        with ExitStack() as stack:
-            if call.parent is not None:
-                stack.enter_context(call.session.absent())
-            call.adding.close()
+        with self._call.session.absent(self._call):
+            self._adding.close()
             yield
 
     def stop_call(self) -> None:
-        call = self._call
-        if call.session is not None:
-            call.adding.close()
-            call.session.join(call.parent)
-            call.session = None
-            call.opened.close()
+        with self._opened:
+            self._adding.close()
+            self._call.session.join(self._call)
+        del self._call, self._opened, self._adding
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
-        call = self._call
-        if call.session is not None:
-            call.session.abort(call.parent)
-
-    def get_nested_backend(self) -> tuple[ParallelBackendBase, int | None]:
-        level = (self.nesting_level or 0) + 1
-        return _Nested(nesting_level=level), None
-
-
-class _Nested(IncrementalBackend):
-    """The backend within a task; while that has an open stream, everything runs in turn."""
-
-    def configure(self, n_jobs: int = 1, parallel: Any = None, **options: Any) -> int:
-        task = current_task()
-        if task is None or task.streams:
-            from joblib.parallel import FallbackToBackend
-
-            raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
-        return super().configure(n_jobs=n_jobs, parallel=parallel, **options)
-
-
-def _n_jobs(n_jobs: int | None) -> int:
-    if n_jobs is None:
-        return 1
-    return n_jobs if n_jobs > 0 else max(1, cpu_count() + 1 + n_jobs)
+        self._call.session.abort(self._call)

@@ -10,8 +10,10 @@ from dask.typing import Key
 
 from incremental._data.values import Block
 from incremental._engines.local.engine import LearningHere
+from incremental._engines.local.schedulers import open_scheduler
+from incremental._engines.local.stream import stream
 from incremental._engines.scan.requests import Get, Stream, Values
-from incremental._engines.scan.session import Task
+from incremental._engines.scan.tasks import Task
 from incremental._planning.plan import Plan
 from incremental._planning.windows import Graph
 
@@ -32,12 +34,22 @@ class ScanEngine(LearningHere):
         self._scheduler = scheduler
 
     def get(self, graph: Graph, keys: Sequence[Key]) -> Sequence[Any]:
+        if self._task.is_alone:
+            with open_scheduler(self._scheduler) as scheduler:
+                return scheduler.get(graph, keys)
         return Values(self._task, self._scheduler, graph, keys).result()
 
     @contextmanager
     def stream(
         self, planned: Plan, *, prefetch: int | None = None
     ) -> Iterator[Iterator[tuple[int, Block]]]:
+        if self._task.is_alone:  # it has a stream already
+            with (
+                open_scheduler(self._scheduler) as scheduler,
+                stream(planned, scheduler, prefetch=prefetch) as computed,
+            ):
+                yield computed
+            return
         request = Stream(self._task, self._scheduler, planned, prefetch)
 
         def blocks() -> Iterator[tuple[int, Block]]:
@@ -47,9 +59,9 @@ class ScanEngine(LearningHere):
                 yield number, block
                 del block
 
-        self._task.streams = True
         try:
-            yield blocks()
+            # Nobody has the next block before this task has learned the one that it has.
+            with self._task.alone():
+                yield blocks()
         finally:
-            self._task.streams = False
             request.close()

@@ -101,56 +101,43 @@ def visits(needs: Sequence[Sequence[frozenset[Key]]]) -> Iterator[list[tuple[int
     >>> list(visits([[frozenset(block) for block in fold] for fold in folds]))
     [[(1, 0), (2, 0)], [(0, 0), (2, 1)], [(0, 1), (1, 1)]]
     """
-    first_uses = [_first_uses(blocks) for blocks in needs]
-    at = [0] * len(needs)
-    still = Counter(source for group in first_uses for new in group for source in new)
-    heads: dict[Key, dict[int, None]] = {}  # the groups that need it next, in their order
+    # For each group, for each of its blocks, the sources that it is the first to need.
+    new = [_first_uses(blocks) for blocks in needs]
+    at = [0] * len(needs)  # the next block of each group
+    still = Counter(source for group in new for block in group for source in block)
+    heads: dict[Key, set[int]] = {}  # the groups that need a source next
 
-    def advance(group: int) -> Iterator[tuple[int, int]]:
-        """Yield the block whose turn it is, and those after it that need no new source."""
-        new = first_uses[group]
-        while at[group] < len(new):
-            yield group, at[group]
+    def advance(group: int) -> list[tuple[int, int]]:
+        """Return the next blocks of a group, up to the first one that needs a new source."""
+        begin = at[group]
+        while at[group] < len(new[group]) and not new[group][at[group]]:
             at[group] += 1
-            if at[group] < len(new) and new[at[group]]:
-                for source in new[at[group]]:
-                    heads.setdefault(source, {})[group] = None
-                return
+        for source in new[group][at[group]] if at[group] < len(new[group]) else ():
+            heads.setdefault(source, set()).add(group)
+        return [(group, position) for position in range(begin, at[group])]
 
-    begin = [
-        turn for group in range(len(needs)) for turn in _begin(group, first_uses, heads, advance)
-    ]
-    if begin:
+    if begin := [turn for group in range(len(needs)) for turn in advance(group)]:
         yield begin
     while heads:
         source = min(heads, key=lambda s: (len(heads[s]) < still[s], -len(heads[s])))
         turns = []
         for group in sorted(heads[source]):
-            for other in first_uses[group][at[group]]:
+            for other in new[group][at[group]]:  # all that the block needs is read for it
                 still[other] -= 1
-                heads[other].pop(group)
+                heads[other].remove(group)
                 if not heads[other]:
                     del heads[other]
+            new[group][at[group]] = []
             turns += advance(group)
         yield turns
 
 
-def _begin(group, first_uses, heads, advance):
-    """Yield the blocks of a group that come before it needs a source."""
-    new = first_uses[group]
-    if new and new[0]:
-        for source in new[0]:
-            heads.setdefault(source, {})[group] = None
-        return
-    yield from advance(group)
-
-
-def _first_uses(blocks: Sequence[frozenset[Key]]) -> list[frozenset[Key]]:
+def _first_uses(blocks: Sequence[frozenset[Key]]) -> list[list[Key]]:
     """Return for each block the sources that no block before it needs."""
     seen: set[Key] = set()
     result = []
     for block in blocks:
-        result.append(block - seen)
+        result.append(sorted(block - seen, key=str))  # a set has an order by chance
         seen |= block
     return result
 
@@ -167,16 +154,16 @@ def merge(groups: Sequence[Group]) -> tuple[Graph, list[Entry]]:
     users = Counter(key for group in groups for key in _needed(group))
     entries: list[Entry] = []
     for turns in visits([sources(group.graph, group.keys) for group in groups]):
-        begin = len(entries)  # of this visit
         last: dict[int, int] = {}
+        latest: dict[Keys, int] = {}  # the entries of this visit
         for g, position in turns:
             keys = groups[g].keys[position]
             alone = len(groups) == 1
             cut, tail = (keys, {}) if alone else split(groups[g].graph, keys, users)
             # Not one that comes before the last turn of the group: its blocks have an order.
-            may_join = range(last.get(g, begin), len(entries))
-            i = next((i for i in may_join if entries[i].keys == cut), len(entries))
-            if i == len(entries):
+            i = latest.get(cut, -1)
+            if i < last.get(g, 0):
+                i = latest[cut] = len(entries)
                 entries.append(Entry(cut))
             entries[i].turns.append(Turn(g, position, tail))
             last[g] = i

@@ -7,13 +7,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from dask.task_spec import DataNode
 from dask.typing import Key
+from scipy.sparse import issparse
 
 from incremental._data.values import Block
 from incremental._engines.local.execute import FAILURE, execute
 from incremental._engines.scan.merging import Keys
-from incremental._engines.scan.session import Task
+from incremental._engines.scan.tasks import Task
 from incremental._planning.plan import Plan
 from incremental._planning.windows import Graph
 from incremental.exceptions import BlockError, describe
@@ -112,13 +114,29 @@ class Turn:
             self._n_users -= 1
             try:
                 if not self._values:
-                    self._values = execute(self._tail, self._shared, set(self._keys))
+                    shared = {key: _guarded(value) for key, value in self._shared.items()}
+                    self._values = execute(self._tail, shared, set(self._keys))
                 if FAILURE in self._values:
-                    raise self._values.pop(FAILURE)
-                return self._values
+                    raise self._values[FAILURE]
+                if not self._n_users:
+                    return self._values
+                return {key: _guarded(value) for key, value in self._values.items()}
             finally:
                 if not self._n_users:
                     self._values, self._shared = {}, {}
+
+
+def _guarded(value: Any) -> Any:
+    """Return a value that several fits share, so that none sees what another one writes to it.
+
+    An array is a view that cannot be written to: scikit-learn copies it where it would write to
+    it (``copy=False``), as it does those that joblib's processes share.
+    """
+    if isinstance(value, np.ndarray):
+        view = value.view()
+        view.flags.writeable = False
+        return view
+    return value.copy() if hasattr(value, "iloc") or issparse(value) else value
 
 
 class Stream(Request):
@@ -152,17 +170,26 @@ class Stream(Request):
         #: Whether nobody takes blocks any more.
         self.is_closed = False
         self._is_asked = False
+        #: Whether all is given that is to be.
+        self._is_ended = False
+        #: How many blocks it has that are not learned yet: one or none.
         self._n_held = 0
         self._turns: deque[Turn | BaseException | None] = deque()
 
     def give(self, turn: Turn | BaseException | None, priority: tuple[int, ...]) -> None:
-        """Give the next block, an error in its place, or None at the end."""
+        """Give the next block, an error in its place, or None at the end; nothing after these."""
         with self.task.session.lock:
-            if self.is_closed:
+            if not self.is_open:
                 return
+            self._is_ended = not isinstance(turn, Turn)
             self._turns.append(turn)
             self.task.priority = priority
             self.task.session.wake(self.task)
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether it is to be given more blocks."""
+        return not (self.is_closed or self._is_ended)
 
     def fail(self, error: BaseException) -> None:
         self.give(error, ())

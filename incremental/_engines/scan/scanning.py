@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from dask.typing import Key
 from toolz import groupby
 
 from incremental._data.blocks import Blocks
+from incremental._data.values import Block
 from incremental._engines.local.schedulers import open_scheduler
 from incremental._engines.local.stream import stream
 from incremental._engines.scan.merging import Entry, Group, Keys, merge
@@ -35,7 +36,9 @@ def compute(get: Get, requests: Sequence[Values]) -> None:
     graph = {key: task for request in requests for key, task in request.graph.items()}
     wanted = list(dict.fromkeys(key for request in requests for key in request.keys))
     try:
-        found = dict(zip(wanted, get(cull(graph, wanted), wanted), strict=True))
+        with open_scheduler(get) as scheduler:  # dask's would keep a pool for each thread
+            values = scheduler.get(cull(graph, wanted), wanted)
+        found = dict(zip(wanted, values, strict=True))
     except Exception as error:
         if len(requests) == 1:
             requests[0].fail(error)
@@ -56,7 +59,7 @@ class _Fits:
     @property
     def open(self) -> list[Stream]:
         """Return those that take blocks still."""
-        return [r for r in self.requests if not r.is_closed]
+        return [r for r in self.requests if r.is_open]
 
 
 class _Room:
@@ -88,68 +91,58 @@ class _Room:
                 self._changed.wait()
 
 
+class _Place(int):
+    """The place of an entry: an error that bears it is not of one fit, but of what they share."""
+
+
 def scan(get: Get, requests: Sequence[Stream]) -> None:
     """Hand blocks to all who have asked for them, each source read once where orders agree."""
+    session = requests[0].task.session
+    room = _Room(session.n_jobs, session.lock)
     same: dict[tuple[Keys, ...], _Fits] = {}
     for request in requests:
+        request.on_done = room.done
         same.setdefault(request.keys, _Fits()).requests.append(request)
     groups = list(same.values())
     graph, entries = merge(
         [Group(fits.requests[0].blocks.graph, keys) for keys, fits in same.items()]
     )
-    session = requests[0].task.session
-    room = _Room(session.n_jobs, session.lock)
-    for request in requests:
-        request.on_done = room.done
     given = [r.prefetch for r in requests]
     prefetch = None if None in given else max(given)  # type: ignore[type-var]
     begun = 0
     with open_scheduler(get) as scheduler:
-        while begun < len(entries):
+        while True:
             # Those who have gone, because of an error or for any other reason, need no more.
-            rest = [
-                (i, entry)
-                for i, entry in enumerate(entries[begun:], begun)
-                if any(groups[turn.group].open for turn in entry.turns)
-            ]
+            rest = [i for i in range(begun, len(entries)) if _is_needed(entries[i], groups)]
             if not rest:
                 break
-            planned = _planned(graph, [entry for _, entry in rest])
-            begun = rest[0][0]
             try:
-                with stream(planned, scheduler, prefetch=prefetch) as computed:
-                    for (number, entry), (_, block) in zip(rest, computed, strict=False):
-                        begun = number
-                        values = dict(zip(entry.keys, block["values"], strict=True))
-                        del block
-                        _hand_over(number, entry, values, groups, room)
-                        del values
+                with stream(_planned(graph, entries, rest), scheduler, prefetch=prefetch) as blocks:
+                    for number in _hand_over(blocks, rest, entries, groups, room):
                         begun = number + 1
-                        room.wait()
-                        if not any(fits.open for fits in groups):
-                            break
             except BlockError as error:
-                _fail(_number_of(rest, begun), entries, error, groups)
-                begun += 1
+                failed = next(i for i in rest if i >= begun)
+                _fail(entries[failed], error, groups)
+                begun = failed + 1
+            else:
+                begun = len(entries)
     for request in requests:
-        if not request.is_closed:
-            request.give(None, ())
+        request.give(None, ())
 
 
-def _number_of(rest: list[tuple[int, Entry]], begun: int) -> int:
-    """Return the first entry from `begun` on that was to be computed."""
-    return next(i for i, _ in rest if i >= begun)
+def _is_needed(entry: Entry, groups: list[_Fits]) -> bool:
+    return any(groups[turn.group].open for turn in entry.turns)
 
 
-def _planned(graph: dict[Key, Any], entries: list[Entry]) -> Plan:
+def _planned(graph: dict[Key, Any], entries: list[Entry], which: list[int]) -> Plan:
     graph = dict(graph)
     keys: list[tuple[Key, ...]] = []
-    for i, entry in enumerate(entries):
+    for i in which:
         key: Key = ("shared", i)
-        graph[key] = Task(key, _values, *map(TaskRef, entry.keys))
+        graph[key] = Task(key, _values, *map(TaskRef, entries[i].keys))
         keys.append((key,))
-    n = len(keys)
-    blocks = Blocks(graph, ("values",), keys, [None] * n, range(n), [], None)
+    numbers = [_Place(i) for i in which]
+    blocks = Blocks(graph, ("values",), keys, [None] * len(keys), numbers, [], None)
     return Plan(blocks, trace(graph, keys))
 
 
@@ -158,21 +151,35 @@ def _values(*values: Any) -> tuple[Any, ...]:
 
 
 def _hand_over(
-    number: int, entry: Entry, shared: dict[Key, Any], groups: list[_Fits], room: _Room
-) -> None:
-    for group, position, tail in entry.turns:
-        with room.lock:  # nobody closes meanwhile
-            users = groups[group].open
-            if users:
-                turn = Turn(users[0].keys[position], tail, shared, len(users))
-                room.add(len(users))
-                for i, request in enumerate(users):
-                    request.give(turn, (number, group, position, i))
+    blocks: Iterator[tuple[int, Block]],
+    which: list[int],
+    entries: list[Entry],
+    groups: list[_Fits],
+    room: _Room,
+) -> Iterator[int]:
+    """Give computed values to who needs them; yield the numbers of the entries."""
+    for number, (_, block) in zip(which, blocks, strict=True):
+        entry = entries[number]
+        shared = dict(zip(entry.keys, block.pop("values"), strict=True))
+        for group, position, tail in entry.turns:
+            with room.lock:  # nobody closes meanwhile
+                users = groups[group].open
+                if users:
+                    turn = Turn(users[0].keys[position], tail, shared, len(users))
+                    room.add(len(users))
+                    for i, request in enumerate(users):
+                        request.give(turn, (number, group, position, i))
+                    del turn
+        del shared
+        yield number
+        room.wait()
+        if not any(fits.open for fits in groups):
+            return
 
 
-def _fail(number: int, entries: list[Entry], error: BlockError, groups: list[_Fits]) -> None:
-    cause = error.__cause__ or error
-    for turn in entries[number].turns:
+def _fail(entry: Entry, error: BlockError, groups: list[_Fits]) -> None:
+    """Give the error to all who need the entry; each says which of its blocks that is."""
+    cause = error.__cause__ if isinstance(error.block, _Place) else error
+    for turn in entry.turns:
         for request in groups[turn.group].open:
-            request.fail(cause)
-            request.is_closed = True
+            request.fail(cause or error)

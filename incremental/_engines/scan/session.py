@@ -11,7 +11,8 @@ block to all who need it.
     task 2  ... asks ------ waits -----+- meeting +- learns block 0, block 1, ... - asks for scores
     task 3  ......... asks - waits ----'          '- learns block 0, block 1, ... - asks for scores
 
-A task that waits for tasks of its own (a search within a task) is absent: nobody waits for it.
+A task that waits for tasks of its own (a search within a task) is absent: nobody waits for it.  A
+task that others may wait for (it has a block, or a lock of joblib's) is alone: it never waits.
 
 Notes
 -----
@@ -19,99 +20,88 @@ Thread-safety: whatever changes the state of a session does so with its lock hel
 run again counts it as running at once, and not the task itself when it wakes up: otherwise thread 1
 answers a task, thread 2, the last that runs, waits before the answered task wakes up, and a meeting
 begins without it.
+
+Ctrl-C may interrupt the main thread anywhere.  So that nothing is lost then, it starts tasks and
+waits for them, and never runs one: meetings have a thread of their own from the beginning.
 """
 
 from __future__ import annotations
 
-import heapq
 import itertools
+import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
-
-class Aborted(BaseException):
-    """A task is not needed any more.
-
-    It is no Exception, so that whoever records the errors of fits does not take it for one.
-    """
-
-
-class Task:
-    """A function that runs in a thread of its own.
-
-    Parameters
-    ----------
-    session : Session
-        Whose task it is.
-    parent : Task or None
-        The task that waits for it.
-    """
-
-    def __init__(self, session: Session, parent: Task | None):
-        self.session = session
-        self.parent = parent
-        #: Its place among all tasks: by whom they are asked for, then by their order.
-        self.place: tuple[int, ...] = (*(parent.place if parent else ()), session.next_number())
-        #: Whether it is not needed any more, by itself.
-        self.aborted = False
-        #: Whether it waits for an answer.
-        self.waits = False
-        #: Whether it has an open stream: what it computes meanwhile, it computes alone.
-        self.streams = False
-        #: Who of those that are ready runs first: the smallest.
-        self.priority: tuple[int, ...] = ()
-        self.wakes_up = threading.Condition(session.lock)
-
-    @property
-    def is_aborted(self) -> bool:
-        """Say whether it, or a task that waits for it, is not needed any more."""
-        return self.aborted or (self.parent is not None and self.parent.is_aborted)
-
-
-_running = threading.local()
-
-
-def current_task() -> Task | None:
-    """Return the task that the calling thread runs, if any."""
-    return getattr(_running, "task", None)
+from incremental._engines.scan.tasks import Call, Slots, Task, set_current_task
 
 
 class Session:
-    """Tasks that meet.
+    """Tasks that meet; as a context, it ends when all of them have.
 
     Parameters
     ----------
     n_jobs : int
         How many tasks run at a time.
     most_alive : int
-        How many tasks have a thread at a time, but for those that others wait for.
+        How many tasks have a thread at a time; but at least one of each call has.
     serve : callable
         ``serve(requests)`` answers requests, and returns those that are left for the next meeting.
+    computed : object, default=None
+        What its tasks have in common besides.
     """
 
-    def __init__(self, n_jobs: int, most_alive: int, serve: Callable[[list[Any]], list[Any]]):
+    def __init__(
+        self,
+        n_jobs: int,
+        most_alive: int,
+        serve: Callable[[list[Any]], list[Any]],
+        computed: Any = None,
+    ):
         self.lock = threading.RLock()
         self.n_jobs = n_jobs
+        self.computed = computed
         self._most_alive = most_alive
         self._serve = serve
         #: Tasks that are begun, and neither wait nor are absent nor have ended.
         self._n_busy = 0
         #: Calls that have tasks to add.
         self._n_adding = 0
-        #: Whether a meeting is under way.
-        self._meets = False
         self._requests: list[Any] = []
-        #: How many more tasks may run.
-        self._n_free = n_jobs
-        #: Those that would run if they might: priority, number, what lets them.
-        self._ready: list[tuple[Any, int, threading.Event]] = []
+        self._slots = Slots(n_jobs, self.lock)
         self._numbers = itertools.count()
-        #: Those that have begun, and their threads.
-        self._alive: dict[Task, threading.Thread] = {}
-        self._later: deque[tuple[Task, threading.Thread]] = deque()
+        #: Tasks that have a thread, in the order of their beginning.
+        self._alive: dict[Task, None] = {}
+        self._threads: set[threading.Thread] = set()
+        #: Calls some of whose tasks have no thread yet.
+        self._with_more: dict[Call, None] = {}
+        #: Told when a meeting may begin, and when a task has ended.
+        self._changed = threading.Condition(self.lock)
+        self._is_over = False
+        self._meetings = threading.Thread(
+            target=self._meet, name="incremental-meetings", daemon=True
+        )
+
+    def __enter__(self) -> Session:
+        try:
+            self._meetings.start()
+        except BaseException:  # Ctrl-C, and the thread may run already
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, kind: Any, *exception: Any) -> None:
+        threads = self._end()
+        if kind is None:  # else somebody does not want to wait
+            for thread in threads:
+                thread.join()
+
+    def _end(self) -> list[threading.Thread]:
+        with self.lock:
+            self._is_over = True
+            self._changed.notify_all()
+            return [*self._threads, self._meetings]
 
     # Tasks
 
@@ -120,69 +110,115 @@ class Session:
         return next(self._numbers)
 
     def start(self, task: Task, run: Callable[[], None]) -> None:
-        """Run a task in a thread of its own, if there are too many, after others have ended."""
+        """Run a task in a thread of its own; if there are too many, in that of one that ends.
+
+        Of an aborted call, which may get a task still by another that just ends, it is run here:
+        `run` is to see to that, and raises nothing.
+        """
+        call = task.call
+        with self.lock:
+            if not call.is_aborted:
+                if len(self._alive) < self._most_alive or not call.n_alive:
+                    try:
+                        return self._begin(task, run)
+                    except RuntimeError:  # there can be no more threads
+                        if not call.n_alive:
+                            raise
+                call.later.append((task, run))
+                self._with_more[call] = None
+                return None
+        return run()
+
+    def _begin(self, task: Task, run: Callable[[], None]) -> None:
         thread = threading.Thread(
             target=self._run, args=(task, run), name="incremental-fit", daemon=True
         )
-        with self.lock:
-            if task.parent is None and len(self._alive) >= self._most_alive:
-                self._later.append((task, thread))
-            else:
-                self._begin(task, thread)
+        self._count(task, 1)
+        try:
+            thread.start()
+        except BaseException:  # Ctrl-C, too, and the thread may run already
+            self._count(task, -1)
+            raise
 
-    def _begin(self, task: Task, thread: threading.Thread) -> None:
-        self._alive[task] = thread
-        self._n_busy += 1
-        thread.start()
+    def _count(self, task: Task, n: int) -> None:
+        """Take note that a task begins (`n` is 1) or has ended (-1)."""
+        if n > 0:
+            self._alive[task] = None
+        else:
+            del self._alive[task]
+        task.call.n_alive += n
+        self._n_busy += n
 
     def _run(self, task: Task, run: Callable[[], None]) -> None:
-        _running.task = task
-        self._acquire(())
-        try:
-            run()
-        finally:
-            with self.lock:
-                del self._alive[task]
-                if self._later and len(self._alive) < self._most_alive:
-                    self._begin(*self._later.popleft())
-                self._pause()
+        with self.lock:
+            if task not in self._alive:  # Ctrl-C has come meanwhile
+                return
+            self._threads.add(threading.current_thread())
+        following: tuple[Task, Callable[[], None]] | None = (task, run)
+        while following is not None:
+            task, run = following
+            set_current_task(task)
+            self._slots.acquire(())
+            try:
+                run()
+            except BaseException:  # of a callback: nobody else would hear of it
+                threading.excepthook(
+                    threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread()))
+                )
+            following = self._ended(task)
+            del run
+        with self.lock:
+            self._threads.discard(threading.current_thread())
+
+    def _ended(self, task: Task) -> tuple[Task, Callable[[], None]] | None:
+        """Take note that a task has ended; return one that begins in its thread."""
+        with self.lock:
+            self._count(task, -1)
+            call: Call | None = task.call
+            assert call is not None
+            if call.n_alive or not call.later:  # else this is its only thread
+                has_room = len(self._alive) < self._most_alive
+                call = next(iter(self._with_more), None) if has_room else None
+            following = None
+            if call is not None:
+                following = call.later.popleft()
+                if not call.later:
+                    del self._with_more[call]
+                self._count(following[0], 1)
+            self._slots.release()
+            self._changed.notify_all()
+            return following
 
     def _pause(self) -> None:
-        """Take note that a task no longer runs."""
-        if self._ready:
-            heapq.heappop(self._ready)[-1].set()
-        else:
-            self._n_free += 1
+        """Take note that a task does not run for a while."""
         self._n_busy -= 1
+        self._slots.release()
         self._meet_if_all_wait()
-
-    def _acquire(self, priority: tuple[int, ...]) -> None:
-        """Wait until the calling task may run."""
-        with self.lock:
-            if self._n_free:
-                self._n_free -= 1
-                return
-            event = threading.Event()
-            heapq.heappush(self._ready, (priority, next(self._numbers), event))
-        event.wait()
 
     # Meetings
 
     @contextmanager
-    def adding(self) -> Iterator[None]:
-        """Let no meeting begin before all tasks are added."""
+    def adding(self, call: Call) -> Iterator[None]:
+        """Let no meeting begin before all tasks of a call are added.
+
+        Who adds them is alone: it may compute something for each (labels, to split by them).
+        """
         with self.lock:
             self._n_adding += 1
         try:
-            yield
+            with call.parent.alone() if call.parent else nullcontext():
+                yield
         finally:
             with self.lock:
                 self._n_adding -= 1
                 self._meet_if_all_wait()
 
     @contextmanager
-    def absent(self) -> Iterator[None]:
-        """Let others run, and meet, while the calling task waits for tasks of its own."""
+    def absent(self, call: Call) -> Iterator[None]:
+        """Let others run, and meet, while a task waits for tasks of its own."""
+        if call.parent is None:
+            yield
+            return
         with self.lock:
             self._pause()
         try:
@@ -190,13 +226,12 @@ class Session:
         finally:
             with self.lock:
                 self._n_busy += 1
-            self._acquire(())
+            self._slots.acquire(())
 
     def ask(self, request: Any) -> None:
         """Put a request to the next meeting."""
         with self.lock:
-            if request.task.is_aborted:
-                raise Aborted
+            request.task.check()
             self._requests.append(request)
 
     def wait(self, task: Task, is_answered: Callable[[], bool]) -> None:
@@ -208,18 +243,16 @@ class Session:
             If the task is not needed any more.
         """
         with self.lock:
-            if not (is_answered() or task.is_aborted):
-                task.waits = True
+            task.check()
+            task.waits = not is_answered()
+            paused = task.waits
+            if paused:
                 self._pause()
-                while task.waits:
-                    task.wakes_up.wait()
-                paused = True
-            else:
-                paused = False
+            while task.waits:
+                task.wakes_up.wait()
         if paused:
-            self._acquire(task.priority)
-        if task.is_aborted:
-            raise Aborted
+            self._slots.acquire(task.priority)
+            task.check()
 
     def wake(self, task: Task) -> None:
         """Let a task go on that has an answer now."""
@@ -230,44 +263,56 @@ class Session:
                 task.wakes_up.notify()
 
     def _meet_if_all_wait(self) -> None:
-        if self._n_busy or self._n_adding or self._meets or not self._requests:
-            return
-        self._meets = True
-        requests, self._requests = self._requests, []
-        threading.Thread(
-            target=self._meeting, args=(requests,), name="incremental-meeting", daemon=True
-        ).start()
+        if self._all_wait():
+            self._changed.notify_all()
 
-    def _meeting(self, requests: list[Any]) -> None:
-        left: list[Any] = []
-        try:
-            # Not in the order of arrival, which is chance.
-            wanted = [r for r in requests if not r.task.is_aborted]
-            left = self._serve(sorted(wanted, key=lambda request: request.task.place))
-        except BaseException as error:
-            for request in requests:
-                request.fail(error)
-        finally:
+    def _all_wait(self) -> bool:
+        return bool(self._requests) and not self._n_busy and not self._n_adding
+
+    def _meet(self) -> None:
+        """Hold the meetings of the session, one after the other."""
+        while True:
             with self.lock:
-                self._meets = False
-                self._requests = left + self._requests
-                self._meet_if_all_wait()
+                while not (self._is_over or self._all_wait()):
+                    self._changed.wait()
+                if self._is_over:
+                    return
+            self._meet_once()  # whose variables do not hold blocks until the next meeting
+
+    def _meet_once(self) -> None:
+        with self.lock:
+            wanted = [r for r in self._requests if not r.task.call.is_aborted]
+            self._requests = []
+        wanted.sort(key=lambda request: request.task.place)  # not by arrival, which is chance
+        try:
+            left = self._serve(wanted)
+        except BaseException as error:
+            left = []
+            for request in wanted:
+                request.fail(error)
+        with self.lock:
+            self._requests = left + self._requests
 
     # The end
 
-    def abort(self, parent: Task | None) -> None:
-        """Let all tasks of a parent end: when they wait, or ask for something."""
+    def abort(self, call: Call) -> None:
+        """Let all tasks of a call end: when they wait, or ask for something."""
         with self.lock:
-            self._later = deque(one for one in self._later if one[0].parent is not parent)
+            call.is_over = True
             for task in self._alive:
-                task.aborted = task.aborted or task.parent is parent
-            for task in self._alive:
-                if task.is_aborted:
+                if task.waits and task.call.is_aborted:
                     self.wake(task)
+            dropped: list[Callable[[], None]] = []
+            for other in [c for c in self._with_more if c.is_aborted]:
+                dropped += [run for _, run in other.later]
+                other.later.clear()
+                del self._with_more[other]
+        for run in dropped:  # whoever waits for such a task hears that it is aborted
+            run()
 
-    def join(self, parent: Task | None) -> None:
-        """Wait until all tasks of a parent have ended."""
-        with self.lock:
-            threads = [thread for task, thread in self._alive.items() if task.parent is parent]
-        for thread in threads:
-            thread.join()
+    def join(self, call: Call) -> None:
+        """Wait until all tasks of a call have ended; it gets no more."""
+        self.abort(call)
+        with self.absent(call), self.lock:
+            while call.n_alive:
+                self._changed.wait()
