@@ -93,6 +93,8 @@ class Joined:
         if task.is_alone:
             with open_scheduler(get) as scheduler:  # dask's would keep a pool for each thread
                 return scheduler.get(graph, keys, **options)
+        if hasattr(graph, "__dask_graph__"):  # an expression
+            graph = graph.__dask_graph__()
         graph = as_task_specification(dict(graph))
         wanted = list(flatten([keys]))
         # The last task that puts blocks together has a new name each time.

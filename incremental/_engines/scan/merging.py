@@ -85,8 +85,9 @@ def sources(graph: Graph, keys: Iterable[Keys]) -> list[frozenset[Key]]:
 def visits(needs: Sequence[Sequence[frozenset[Key]]]) -> Iterator[list[tuple[int, int]]]:
     """Yield what is done at each visit of a source: positions of groups and of their blocks.
 
-    The source that is visited is one that all groups that still need it need next; if their orders
-    conflict, the one that most of them need next, and again for the others.
+    The source that is visited is one that all groups that still need it need next, and the other
+    sources of their blocks, too; if their orders conflict, the one that most of them need next, and
+    again for the others.
 
     Parameters
     ----------
@@ -119,7 +120,12 @@ def visits(needs: Sequence[Sequence[frozenset[Key]]]) -> Iterator[list[tuple[int
     if begin := [turn for group in range(len(needs)) for turn in advance(group)]:
         yield begin
     while heads:
-        source = min(heads, key=lambda s: (len(heads[s]) < still[s], -len(heads[s])))
+        # A block may need several sources: how many visits the others would make for it again?
+        again = {
+            group: sum(still[source] - len(heads[source]) for source in new[group][at[group]])
+            for group in set().union(*heads.values())
+        }
+        source = min(heads, key=lambda s: (any(again[g] for g in heads[s]), -len(heads[s])))
         turns = []
         for group in sorted(heads[source]):
             for other in new[group][at[group]]:  # all that the block needs is read for it
