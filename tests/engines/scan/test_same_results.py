@@ -132,9 +132,7 @@ CASES = {
     ),
     "rows of frames": lambda: grid(model(), X=frames()),
     "columns of frames": lambda: grid(
-        Incremental(
-            make_pipeline(make_column_transformer((StandardScaler(), ["a", "b"])), sgd())
-        ),
+        Incremental(make_pipeline(make_column_transformer((StandardScaler(), ["a", "b"])), sgd())),
         STEP,
         X=frames(),
     ),
@@ -145,9 +143,7 @@ CASES = {
     "a scoring of its own": lambda: grid(model(scoring="f1")),
     "a callable": lambda: grid(model(), scoring=lambda e, X, y: float(np.mean(e.predict(X) == y))),
     "train scores": lambda: grid(model(), return_train_score=True),
-    "a fit that fails": lambda: grid(
-        model(), {"estimator__alpha": [1e-4, -1.0]}, error_score=-5.0
-    ),
+    "a fit that fails": lambda: grid(model(), {"estimator__alpha": [1e-4, -1.0]}, error_score=-5.0),
     "drawn candidates": lambda: RandomizedSearchCV(
         model(), {"estimator__alpha": [1e-4, 1e-3, 1e-2]}, n_iter=2, cv=3, random_state=0
     ).fit(X, Y),

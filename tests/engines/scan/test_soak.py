@@ -136,7 +136,9 @@ class Case:
         grid = {"max_iter": [1, 2, 3]}
         dispatch = {"pre_dispatch": ["2*n_jobs", "all", 2, 5][rng.integers(4)]}
 
-        def search(X, y, model=model, refit=bool(rng.random() < 0.5)):
+        refit = bool(rng.random() < 0.5)
+
+        def search(X, y, model=model):
             search = GridSearchCV(
                 model, grid, cv=cv, error_score=error_score, scoring=one, refit=refit, **dispatch
             )
