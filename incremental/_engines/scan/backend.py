@@ -51,6 +51,10 @@ class IncrementalBackend(ParallelBackendBase):
     def _configure(self, n_jobs: int, parallel: Any) -> int:
         raise FallbackToBackend(_OfOneCall(nesting_level=self.nesting_level))
 
+    def apply_async(self, func: Callable[[], Any], callback: Any = None) -> Future:
+        """Do what joblib before 1.5 calls so, and requires of each backend."""
+        return self.submit(func, callback)
+
     def get_nested_backend(self) -> tuple[ParallelBackendBase, int | None]:
         return IncrementalBackend(nesting_level=(self.nesting_level or 0) + 1), None
 

@@ -130,7 +130,7 @@ def joined() -> Iterator[Computed]:
     one changes it, and the last one gives it back.
     """
     global _n_sessions
-    get = scheduler_of([])
+    get: Callable[..., Any] | None = scheduler_of([])
     if isinstance(get, Joined):
         get = get.outer([])
     elif dask.config.get("scheduler", None) is None and get is dask.get:

@@ -18,7 +18,7 @@ from incremental._engines.local.stream import stream
 from incremental._engines.scan.merging import Entry, Group, Keys, merge
 from incremental._engines.scan.requests import Get, Request, Stream, Turn, Values
 from incremental._planning.plan import Plan
-from incremental._planning.windows import cull, trace
+from incremental._planning.windows import Graph, cull, trace
 from incremental.exceptions import BlockError
 
 
@@ -134,16 +134,16 @@ def _is_needed(entry: Entry, groups: list[_Fits]) -> bool:
     return any(groups[turn.group].open for turn in entry.turns)
 
 
-def _planned(graph: dict[Key, Any], entries: list[Entry], which: list[int]) -> Plan:
-    graph = dict(graph)
+def _planned(graph: Graph, entries: list[Entry], which: list[int]) -> Plan:
+    tasks = dict(graph)
     keys: list[tuple[Key, ...]] = []
     for i in which:
         key: Key = ("shared", i)
-        graph[key] = Task(key, _values, *map(TaskRef, entries[i].keys))
+        tasks[key] = Task(key, _values, *map(TaskRef, entries[i].keys))
         keys.append((key,))
     numbers = [_Place(i) for i in which]
-    blocks = Blocks(graph, ("values",), keys, [None] * len(keys), numbers, [], None)
-    return Plan(blocks, trace(graph, keys))
+    blocks = Blocks(tasks, ("values",), keys, [None] * len(keys), numbers, [], None)
+    return Plan(blocks, trace(tasks, keys))
 
 
 def _values(*values: Any) -> tuple[Any, ...]:
