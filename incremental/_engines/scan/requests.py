@@ -219,7 +219,7 @@ class Stream(Request):
         graph = self.blocks.graph
         return self.blocks.as_dict(
             [
-                graph[key].value if known else values[key]
+                graph[key].value if known else values[key]  # type: ignore[attr-defined]
                 for key, known in zip(
                     self.blocks.keys[position], self._is_in_memory[position], strict=True
                 )

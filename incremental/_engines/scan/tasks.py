@@ -8,10 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from incremental._engines.scan.session import Session
+from typing import Any
 
 
 class Aborted(BaseException):
@@ -32,7 +29,7 @@ class Call:
         Who waits for them; None is somebody outside of the session.
     """
 
-    def __init__(self, session: Session, parent: Task | None):
+    def __init__(self, session: Any, parent: Task | None):
         self.session = session
         self.parent = parent
         #: Whether they are not needed any more, or have all ended.

@@ -314,6 +314,17 @@ def test_what_is_computed_belongs_to_who_computes_it(source):
         assert Parallel()([delayed(lambda: [change() for _ in range(3)])()]) == [[once] * 3]
 
 
+def test_collections_that_are_computed_together_are_read_once_for_all_tasks(source):
+    total, n = source.X.sum(), source.y.sum()
+    frozen = dask.delayed(lambda: ["a"], pure=True)()
+    once = [dask.compute(total, n, [frozen]) for _ in range(3)]
+    source.reads.clear()
+    with joblib.parallel_config("incremental", n_jobs=2):
+        found = Parallel()(delayed(dask.compute)(total, n, [frozen]) for _ in range(3))
+    assert found == once
+    assert set(source.reads.values()) == {1}
+
+
 def test_a_distributed_client_computes_each_fit_as_without_the_backend():
     distributed = pytest.importorskip("distributed")
     X, y = da.random.default_rng(0).random((200, 3), chunks=(20, 3)), np.arange(200) % 2
