@@ -32,7 +32,8 @@ class Threads:
         self._alive: dict[Task, None] = {}
         #: How many of them neither wait nor are absent.
         self._n_busy = 0
-        self._threads: set[threading.Thread] = set()
+        #: All that have begun, but for some that have ended.
+        self._threads: list[threading.Thread] = []
         #: Calls some of whose tasks have no thread yet.
         self._with_more: dict[Call, None] = {}
         #: Told when fewer tasks are busy.
@@ -86,7 +87,10 @@ class Threads:
         with self.lock:
             if task not in self._alive:  # Ctrl-C has come meanwhile
                 return
-            self._threads.add(threading.current_thread())
+            # They are waited for in the end: one that has run its last task still has to end.
+            self._threads.append(threading.current_thread())
+            if len(self._threads) > 2 * self._most_alive:
+                self._threads = [thread for thread in self._threads if thread.is_alive()]
         following: tuple[Task, Callable[[], None]] | None = (task, run)
         while following is not None:
             task, run = following
@@ -100,8 +104,6 @@ class Threads:
                 )
             following = self._ended(task)
             del run
-        with self.lock:
-            self._threads.discard(threading.current_thread())
 
     def _ended(self, task: Task) -> tuple[Task, Callable[[], None]] | None:
         """Take note that a task has ended; return one that begins in its thread."""
