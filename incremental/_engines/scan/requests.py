@@ -105,6 +105,8 @@ class Turn:
         self._tail = tail
         self._shared = shared
         self._n_users = n_users
+        #: Whether others may learn it at the same time: the last who takes it, too, is not alone.
+        self._is_shared = n_users > 1
         self._values: dict[Key, Any] = {}
         self._lock = threading.Lock()
 
@@ -118,7 +120,7 @@ class Turn:
                     self._values = execute(self._tail, shared, set(self._keys))
                 if FAILURE in self._values:
                     raise self._values[FAILURE]
-                if not self._n_users:
+                if not self._is_shared:
                     return self._values
                 return {key: _guarded(value) for key, value in self._values.items()}
             finally:
