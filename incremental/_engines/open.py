@@ -7,10 +7,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import dask
+from joblib import register_parallel_backend
 
 from incremental._engines.base import Engine
 from incremental._engines.local.engine import LocalEngine
 from incremental._engines.local.schedulers import client_of, open_scheduler, scheduler_of
+from incremental._engines.scan.backend import IncrementalBackend
+from incremental._engines.scan.engine import ScanEngine
+from incremental._engines.scan.joining import Joined
+from incremental._engines.scan.tasks import current_task
+
+register_parallel_backend("incremental", IncrementalBackend)
 
 
 @contextmanager
@@ -24,7 +31,13 @@ def open_engine(collections: list[Any]) -> Iterator[Engine]:
     No thread or process that the engine starts outlives the context.
     """
     get = scheduler_of(collections) if collections else dask.get
+    if isinstance(get, Joined):
+        get = get.outer(collections)
     client = client_of(get)
+    task = current_task()
+    if collections and client is None and task is not None and not task.is_alone:
+        yield ScanEngine(task, get)
+        return
     if client is not None:
         from incremental._engines.cluster.engine import open_cluster  # needs distributed
 
@@ -33,3 +46,11 @@ def open_engine(collections: list[Any]) -> Iterator[Engine]:
         return
     with open_scheduler(get) as scheduler:
         yield LocalEngine(scheduler)
+
+
+def computes_now() -> bool:
+    """Say whether results are to be computed at once: a session's tasks ask for the same ones.
+
+    Outside of a session they are lazy.
+    """
+    return current_task() is not None

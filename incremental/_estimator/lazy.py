@@ -26,8 +26,8 @@ from incremental._data.containers import as_container
 from incremental._data.frames import Frame
 from incremental._data.nearly_right import is_lazy, put_right, refuse
 from incremental._data.results import array_of, frame_of
-from incremental._data.values import rows_like
-from incremental._engines.open import open_engine
+from incremental._data.values import concatenate, rows_like
+from incremental._engines.open import computes_now, open_engine
 from incremental._estimator.columns import check_columns
 from incremental._learning.block_checks import check_rows
 from incremental._pipelines.layout import check_takes, known_of
@@ -67,6 +67,8 @@ def apply(model: Any, method: str, X: Any, row: Any = None) -> Any:
         if isinstance(X, (str, os.PathLike)):
             refuse(X, "X")
         return _in_memory(model, method, X)
+    if computes_now() and method not in ("transform", "inverse_transform"):
+        return _computed(model, method, X, row)
     container = as_container(X)
     example = probe(model, method, X, row)
     model = keep_blocks(copy.deepcopy(model))
@@ -141,6 +143,30 @@ class Call:
         if not self.is_frame:
             return _as_array(result)
         return result if start is None else result.set_axis(range(start, start + len(result)))
+
+
+def _computed(model: Any, method: str, X: Any, row: Any) -> Any:
+    """Return in memory what a method gives."""
+    check_columns(model, X)
+    check_takes(first_step(model), known_of(X))
+    blocks = make_blocks(X).map("result", _answer, (model, method, get_config()), label=method)
+    with open_engine(blocks.collections) as engine:
+        with engine.stream(engine.plan(blocks)) as computed:
+            parts = [block["result"] for _, block in computed]
+    parts = [part for part in parts if part is not None]
+    if not parts:
+        return probe(model, method, X, row)[:0]
+    if isinstance(parts[0], list) and np.ndim(parts[0][0]):  # one array for each output
+        return [concatenate(list(columns)) for columns in zip(*parts, strict=True)]
+    return concatenate(parts)
+
+
+def _answer(state: tuple[Any, str, dict[str, Any]], number: int, X: Any) -> Any:
+    model, method, config = state
+    if num_samples(X) == 0:
+        return None
+    with config_context(**config):
+        return getattr(model, method)(X)
 
 
 def _as_array(values: Any) -> Any:

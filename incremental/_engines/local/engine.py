@@ -18,7 +18,29 @@ from incremental._planning.graph import Graph
 from incremental._planning.plan import Plan
 
 
-class LocalEngine(Engine):
+class LearningHere(Engine):
+    """Learns in the caller's thread, from a stream of blocks."""
+
+    @contextmanager
+    def train(
+        self, learner: Any, planned: Plan, *, prefetch: int | None = None, listening: bool = False
+    ) -> Iterator[Iterator[Turn]]:
+        with self.stream(planned, prefetch=prefetch) as computed:
+
+            def turns() -> Iterator[Turn]:
+                for number, block in computed:
+                    turn = LocalTurn(number, block, learner)
+                    del block  # not held while the next one is waited for
+                    yield turn
+
+            try:
+                yield turns()
+            finally:
+                # Also what came before an error is learned, so that only the rest is to be done.
+                learner.finish()
+
+
+class LocalEngine(LearningHere):
     """Computes blocks by one of dask's local schedulers, and learns in the caller's thread.
 
     Parameters
@@ -41,24 +63,6 @@ class LocalEngine(Engine):
         self, planned: Plan, *, prefetch: int | None = None
     ) -> AbstractContextManager[Iterator[tuple[int, Block]]]:
         return stream(planned, self._scheduler, prefetch=prefetch)
-
-    @contextmanager
-    def train(
-        self, learner: Any, planned: Plan, *, prefetch: int | None = None, listening: bool = False
-    ) -> Iterator[Iterator[Turn]]:
-        with self.stream(planned, prefetch=prefetch) as computed:
-
-            def turns() -> Iterator[Turn]:
-                for number, block in computed:
-                    turn = LocalTurn(number, block, learner)
-                    del block  # not held while the next one is waited for
-                    yield turn
-
-            try:
-                yield turns()
-            finally:
-                # Also what came before an error is learned, so that only the rest is to be done.
-                learner.finish()
 
 
 class LocalTurn(Turn):

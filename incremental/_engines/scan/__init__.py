@@ -1,0 +1,1 @@
+"""Several fits at once, which meet and read each source block once for all of them."""
