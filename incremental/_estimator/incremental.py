@@ -107,9 +107,9 @@ class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
     Notes
     -----
     *Input.*  X, y and fit parameters with a value for each row are dask arrays, dataframes, series
-    or bags, lists of ``Delayed`` blocks, or data in memory.  The blocks are those of X: chunks
-    along columns are put together, y and the others are cut like X.  Blocks without rows are
-    skipped.
+    or bags, lists of ``Delayed`` blocks, of futures or of dask arrays, ``xarray.DataArray``, or
+    data in memory.  The blocks are those of X: chunks along columns are put together, y and the
+    others are cut like X.  Blocks without rows are skipped.
 
     *Order.*  Blocks are learned in the order of the data unless `shuffle` is set.  Shuffling moves
     whole blocks and the rows within each, but no row to another block; where one source holds
