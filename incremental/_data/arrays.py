@@ -32,6 +32,10 @@ class Array(Container):
         return [None if np.isnan(n) else int(n) for n in self.data.chunks[0]]
 
     @property
+    def chunks(self) -> tuple[float, ...]:
+        return self.data.chunks[0]  # the same object: dask remembers what it has made of it
+
+    @property
     def keys(self) -> list[Key]:
         rest = (0,) * (self.data.ndim - 1)
         return [(self.data.name, i, *rest) for i in range(self.n_blocks)]

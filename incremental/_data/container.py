@@ -72,6 +72,11 @@ class Container(ABC):
         return len(self.lengths)
 
     @property
+    def chunks(self) -> tuple[float, ...]:
+        """The rows of each block, as dask's arrays have them: NaN where they are not known."""
+        return tuple(np.nan if n is None else n for n in self.lengths)
+
+    @property
     def n_rows(self) -> int | None:
         return None if None in self.lengths else sum(self.lengths)  # type: ignore[arg-type]
 

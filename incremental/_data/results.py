@@ -48,8 +48,7 @@ def array_of(container: Container, call: Call, shared: Delayed, example: Any, na
         {**below.layers, **model.layers, name: MaterializedLayer(layer)},
         {**below.dependencies, **model.dependencies, name: {*below.layers, *model.layers}},
     )
-    lengths = tuple(np.nan if n is None else n for n in container.lengths)
-    return da.Array(graph, name, (lengths, *rest), meta=example[:0])
+    return da.Array(graph, name, (container.chunks, *rest), meta=example[:0])
 
 
 def frame_of(container: Container, call: Call, shared: Delayed, example: Any, name: str) -> Any:
