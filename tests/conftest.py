@@ -29,6 +29,17 @@ def first_seed():
     return seed
 
 
+@pytest.fixture(autouse=True)
+def scheduler_of_dask():
+    """Give the scheduler back that dask had: a client that is closed twice leaves its own."""
+    before = dask.config.get("scheduler", None)
+    yield
+    if before is None:
+        dask.config.config.pop("scheduler", None)
+    else:
+        dask.config.set(scheduler=before)
+
+
 class Source:
     """A lazy array of `n_blocks` blocks that counts how often each is read."""
 
