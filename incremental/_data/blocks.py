@@ -13,31 +13,10 @@ from dask.typing import Key
 from dask.utils import disable_gc
 
 from incremental._data.container import Container, Promise
-from incremental._data.containers import (
-    as_container,
-    is_frame,
-    is_lazy,
-    is_per_row,
-    layout_of,
-    meta_of,
-    n_rows,
-)
-from incremental._data.frames import UNKNOWN_CATEGORIES, Frame, lower_together
+from incremental._data.containers import as_container
+from incremental._data.frames import Frame, lower_together
 from incremental._data.graphs import optimised
 from incremental._data.values import Block
-
-__all__ = [
-    "UNKNOWN_CATEGORIES",
-    "Blocks",
-    "in_one_graph",
-    "is_frame",
-    "is_lazy",
-    "is_per_row",
-    "layout_of",
-    "make_blocks",
-    "meta_of",
-    "n_rows",
-]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from incremental._pipelines.pipeline import learning_steps
 from incremental._pipelines.transformers import REFUSED, is_sampler, learns_blocks, refusal
+from incremental._pipelines.tree import learning_steps
 from incremental.exceptions import shorten
 
 #: What has ``partial_fit`` and learns the same, or nearly, as what has none; see also `REFUSED`.

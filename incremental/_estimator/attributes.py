@@ -14,7 +14,8 @@ from incremental._estimator.advice import names_replacements
 from incremental._estimator.last_block import of_last_block
 from incremental._estimator.lazy import apply
 from incremental._pipelines.kept import as_plain, from_plain
-from incremental._pipelines.pipeline import needs_no_fit, tags_of
+from incremental._pipelines.target import tags_of
+from incremental._pipelines.tree import needs_no_fit
 from incremental._scoring.wrapper import ModelWrapper, learned_classes
 from incremental._version import __version__
 

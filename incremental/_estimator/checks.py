@@ -18,7 +18,8 @@ from incremental._data.containers import as_container, n_rows
 from incremental._estimator.columns import check_columns, is_table_only
 from incremental._learning.balance import balanced
 from incremental._pipelines.layout import check_takes, known_of
-from incremental._pipelines.pipeline import first_step, learning_steps, of_last, own_params, parts
+from incremental._pipelines.parameters import of_last, own_params
+from incremental._pipelines.tree import first_step, learning_steps, parts
 from incremental.exceptions import shorten
 
 #: What gives each of its estimators a y of its own.

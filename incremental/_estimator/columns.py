@@ -12,7 +12,7 @@ from sklearn.utils import get_tags
 from incremental._data.containers import as_container
 from incremental._data.nearly_right import is_lazy
 from incremental._estimator.advice import is_of_scikit_learn
-from incremental._pipelines.pipeline import first_step
+from incremental._pipelines.tree import first_step
 from incremental.exceptions import shorten
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from incremental._data.blocks import Blocks, is_per_row, make_blocks
+from incremental._data.blocks import Blocks, make_blocks
+from incremental._data.containers import is_per_row
 from incremental._data.nearly_right import put_right
 from incremental._engines.base import Engine
 from incremental._engines.open import open_engine
@@ -16,7 +17,12 @@ from incremental._estimator.passes import Passes, errors_of, make_model
 from incremental._learning.classes import find_classes, known_classes, needs_classes
 from incremental._learning.interrupt import whole_blocks
 from incremental._learning.learner import Learner
-from incremental._pipelines import pipeline as _pipeline
+from incremental._pipelines.parameters import of_last
+from incremental._pipelines.passes import NO_ROWS
+from incremental._pipelines.passes import Passes as StepPasses
+from incremental._pipelines.routes import through
+from incremental._pipelines.target import who_needs_y
+from incremental._pipelines.tree import is_tree, learning_steps
 from incremental._planning.plan import Plan
 from incremental._scoring import early_stopping as _validation
 from incremental._scoring.scorers import find_scorer
@@ -64,7 +70,7 @@ class Fit:
         self._former = vars(wrapper).get("estimator_")
         self._is_new = model is not self._former
         #: The steps that learn, by their names; "" is the last one, or the model itself.
-        self._learning = _pipeline.learning_steps(model)
+        self._learning = learning_steps(model)
         #: All labels: first as they were given, then as they are known, then as they were found.
         self._classes: Any = None
         #: The parameters of ``partial_fit`` that have a value for each row, and the others.
@@ -131,7 +137,7 @@ class Fit:
     def _check(self) -> None:
         """Refuse what can be known to fail."""
         wrapper, params = self._wrapper, {**self._rows, **self._whole}
-        supervised = _pipeline.who_needs_y(self._model, self._is_new)
+        supervised = who_needs_y(self._model, self._is_new)
         if self._y is None and supervised is not None:
             raise ValueError(
                 f"{supervised} requires y to be passed, but the target y is None. Pass y."
@@ -196,7 +202,7 @@ class Fit:
     @property
     def _has_steps(self) -> bool:
         """Say whether there are steps to train before the last one."""
-        return self._is_new and _pipeline.is_tree(self._model)
+        return self._is_new and is_tree(self._model)
 
     def _begin(self) -> Task:
         """Begin what callbacks see of the fit; who knows how many passes a pipeline takes?"""
@@ -211,7 +217,7 @@ class Fit:
         """
         if not self._has_steps:
             return None
-        passes = _pipeline.Passes(
+        passes = StepPasses(
             self._model,
             planned,
             engine,
@@ -237,18 +243,18 @@ class Fit:
                 turn.learn()
                 block_task.end()  # whoever asks to stop: what comes after needs all of it
         if not learner.n_batches:
-            raise ValueError(_pipeline.NO_ROWS)
+            raise ValueError(NO_ROWS)
         step_task.end()
 
     def _make_learner(self, planned: Plan, example: Any) -> tuple[Learner, Plan]:
         """Return who learns in the passes to come, and the blocks that it learns from."""
         model, whole = self._model, self._whole
-        planned = _pipeline.through(planned, model, _pipeline.of_last(model, self._rows))
+        planned = through(planned, model, of_last(model, self._rows))
         learner = Learner(
             model,
             self._seed,
             self._classes if "" in self._supervised else None,
-            {name: whole[name] for name in _pipeline.of_last(model, whole)},
+            {name: whole[name] for name in of_last(model, whole)},
             planned.blocks.promise,
             self._wrapper.batch_size,
         )

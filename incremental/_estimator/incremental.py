@@ -13,7 +13,7 @@ from incremental._estimator.scored import ScoredModel
 from incremental._estimator.weights import shows_weights
 from incremental._learning.classes import accepts
 from incremental._learning.learner import last_step
-from incremental._pipelines.pipeline import learning_steps
+from incremental._pipelines.tree import learning_steps
 
 
 def _learns_weights(self) -> bool:

@@ -31,8 +31,10 @@ from incremental._engines.open import computes_now, open_engine
 from incremental._estimator.columns import check_columns
 from incremental._learning.block_checks import check_rows
 from incremental._pipelines.layout import check_takes, known_of
-from incremental._pipelines.pipeline import first_rows, first_step, name_row_changer
+from incremental._pipelines.passes import first_rows
+from incremental._pipelines.routes import name_row_changer
 from incremental._pipelines.transformers import keep_blocks
+from incremental._pipelines.tree import first_step
 
 
 def apply(model: Any, method: str, X: Any, row: Any = None) -> Any:

@@ -12,8 +12,9 @@ from sklearn.utils import check_random_state, check_scalar
 from incremental._estimator.advice import check_learns
 from incremental._estimator.checks import check_parameters, check_settings
 from incremental._estimator.columns import check_same_columns
-from incremental._pipelines import pipeline as _pipeline
 from incremental._pipelines.transformers import keep_blocks
+from incremental._pipelines.tree import check as check_steps
+from incremental._pipelines.tree import is_tree, learning_steps
 from incremental._scoring.score import needs_y
 
 _INTEGER = (int, np.integer)
@@ -28,11 +29,11 @@ def check_wrapper(wrapper: Any, X: Any) -> None:
         If there is one.
     """
     estimator = wrapper.estimator
-    if not _pipeline.is_tree(estimator):
+    if not is_tree(estimator):
         check_learns(estimator)
     check_parameters(estimator)
-    if _pipeline.is_tree(estimator):
-        _pipeline.check(estimator, X)
+    if is_tree(estimator):
+        check_steps(estimator, X)
         _check_last_step(wrapper)
     check_settings(estimator)
     check_scalar(wrapper.max_iter, "max_iter", _INTEGER, min_val=1)
@@ -57,7 +58,7 @@ def _check_early_stopping(wrapper: Any) -> None:
 
 
 def _check_last_step(wrapper: Any) -> None:
-    if "" in _pipeline.learning_steps(wrapper.estimator):
+    if "" in learning_steps(wrapper.estimator):
         return
     for name, value in {"max_iter": 1, "early_stopping": False}.items():
         if getattr(wrapper, name) != value:

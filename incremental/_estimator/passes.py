@@ -12,7 +12,7 @@ from incremental._estimator.callbacks import Task
 from incremental._learning.interrupt import Interrupt
 from incremental._learning.learner import Learner
 from incremental._learning.order import in_new_order, row_order
-from incremental._pipelines.pipeline import NO_ROWS
+from incremental._pipelines.passes import NO_ROWS
 from incremental._planning.plan import Plan
 from incremental._scoring.early_stopping import Validation
 from incremental.exceptions import BlockError

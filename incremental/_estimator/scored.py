@@ -10,7 +10,8 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 
 from incremental._compat import metric_of
-from incremental._data.blocks import is_per_row, make_blocks, n_rows
+from incremental._data.blocks import make_blocks
+from incremental._data.containers import is_per_row, n_rows
 from incremental._data.nearly_right import put_right
 from incremental._engines.open import open_engine
 from incremental._estimator.checks import check_keywords, check_weights
@@ -19,7 +20,8 @@ from incremental._estimator.delegation import has
 from incremental._estimator.methods import ModelMethods
 from incremental._estimator.weights import shows_weights
 from incremental._learning.classes import accepts
-from incremental._pipelines.pipeline import learning_steps, name_params, of_inner
+from incremental._pipelines.parameters import name_params, of_inner
+from incremental._pipelines.tree import learning_steps
 from incremental._scoring.score import check, score
 from incremental._scoring.scorers import find_scorer
 from incremental._scoring.wrapper import with_classes

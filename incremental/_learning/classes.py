@@ -8,7 +8,7 @@ from typing import Any
 from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import get_tags
 
-from incremental._data.blocks import is_lazy
+from incremental._data.containers import is_lazy
 from incremental._engines.base import Engine
 from incremental._learning.balance import balanced, balanced_weights
 from incremental._learning.label_checks import are_outputs, are_same, check_classes, check_labels

@@ -12,7 +12,8 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from sklearn.utils import get_tags
 
-from incremental._data.blocks import UNKNOWN_CATEGORIES, is_lazy, layout_of
+from incremental._data.containers import is_lazy, layout_of
+from incremental._data.frames import UNKNOWN_CATEGORIES
 
 
 class Known(NamedTuple):

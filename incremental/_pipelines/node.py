@@ -11,7 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from sklearn.utils import get_tags
 
-from incremental._data.blocks import UNKNOWN_CATEGORIES
+from incremental._data.frames import UNKNOWN_CATEGORIES
 from incremental._pipelines.layout import UNKNOWN, Known, check_takes
 from incremental._pipelines.routes import Route, Transform
 from incremental._pipelines.transformers import counts_nothing, is_stateless, learns, refusal

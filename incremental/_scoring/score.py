@@ -14,7 +14,7 @@ from sklearn.utils import get_tags
 from incremental._compat import num_samples
 from incremental._engines.base import Engine
 from incremental._learning.block_checks import check_block
-from incremental._pipelines.pipeline import through
+from incremental._pipelines.routes import through
 from incremental._planning.plan import Plan
 from incremental._scoring.predictions import (
     RESPONSES,

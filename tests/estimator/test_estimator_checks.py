@@ -35,7 +35,7 @@ from incremental import Incremental
 from incremental._learning import classes as _classes
 from incremental._learning import labels as _labels
 from incremental._learning.learner import last_step
-from incremental._pipelines.pipeline import is_tree
+from incremental._pipelines.tree import is_tree
 from tests.conftest import loop
 
 # The checks are made for estimators that may warn, and count warnings themselves where they matter.
