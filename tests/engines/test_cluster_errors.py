@@ -119,7 +119,9 @@ def broken(block):
 
 
 @pytest.mark.parametrize("on_workers", [True, False])
-@pytest.mark.parametrize("options", [{}, {"early_stopping": True, "max_iter": 2}, {"shuffle": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"early_stopping": True, "max_iter": 2}, {"shuffle": True}]
+)
 @pytest.mark.parametrize("fails", ["load", "learn", "classes", "shared", "score"])
 def test_no_error_leads_to_itself_wherever_it_is_raised(
     on_workers, options, fails, threads_as_workers

@@ -36,7 +36,9 @@ to have a model of all blocks before it.
 
 from __future__ import annotations
 
+import math
 import re
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -64,6 +66,10 @@ N_ANCHORS = 16
 
 #: How long one task loads and learns blocks, in seconds.
 TOGETHER = 50e-3
+
+#: If the first block of a pass does not say that blocks take little, as it may be the first for the
+#: workers, too, the block at this position is asked, and then each so many times as far.
+FIRST_TRIAL, TRIALS_APART = 20, 4
 
 #: So many checkpoint intervals may be without their checkpoint.
 N_INTERVALS = 2
@@ -122,7 +128,10 @@ class Chain(Feed):
         #: How many blocks that interval has.
         self._n_in_interval = 0
         #: How many blocks the next task loads and learns; 0 if they are loaded by others, ahead.
-        self._n_together = int(together)
+        self._n_together = 0
+        #: From this position on, the next block may say how long blocks take.
+        self._next_trial = self.start if together else math.inf
+        self._opened = time.monotonic()
         #: The last positions of what was learned by such tasks.
         self._ends_together: set[int] = set()
         #: The last positions of the intervals without checkpoint, and what they hang on.
@@ -145,8 +154,7 @@ class Chain(Feed):
         if not windows:
             return {}
         positions = self.take(windows)
-        if self._n_together == 1:
-            self._n_together = 0  # until it is known how long it took
+        self._next_trial = max(FIRST_TRIAL, positions[-1] * TRIALS_APART)
         self._ends_together.add(positions[-1])
         loads = [
             tasks.Load(at, self.blocks.numbers[at], window.tasks, self.blocks.keys[at])
@@ -160,12 +168,22 @@ class Chain(Feed):
         """Return the next windows if one task is to load and learn their blocks."""
         found: list[Window] = []
         size = 0
-        for window in islice(self._waiting, self._n_together):
+        n_together = self._n_together or int(self._is_trial())
+        for window in islice(self._waiting, n_together):
             size += sum(sizeof(t.value) for t in window.tasks.values() if isinstance(t, DataNode))
             if size > LARGE or not self._is_alone(window):
                 break
             found.append(window)
-        return found if len(found) > 1 or self._n_together == 1 else []
+        return found if len(found) > 1 or n_together == 1 else []
+
+    def _is_trial(self) -> bool:
+        """Say whether the next block is to say how long blocks take."""
+        position = self._n_submitted
+        if position < self._next_trial:
+            return False
+        # Nothing is loaded ahead for a trial, so it is made only where blocks come fast.
+        seconds = time.monotonic() - self._opened
+        return position == self.start or seconds < (self.n_done - self.start) * TOGETHER / 2
 
     def _is_alone(self, window: Window) -> bool:
         """Say whether a window is one block that shares nothing, loaded at once in any case."""
