@@ -26,50 +26,37 @@ the pass, and repeat them all for a model that was lost.  If a worker takes with
 computed again, the scheduler cancels what depends on it, and the client starts another chain from
 its last checkpoint.  At most two intervals are without one, so that no more is repeated.
 
-A task costs dask some milliseconds, and a value that moves to another worker costs as much.  Where
-blocks take less than that, one task loads and learns as many of them, one after the other, as take
-`TOGETHER`; this is an interval of its own.  The first block of the pass says how long that is: the
-task that learns it loads it, too, which delays nothing, as there is nothing else to learn yet.  If
-one of several blocks fails, or is lost, the chain that comes next has a task for each block again,
-to have a model of all blocks before it.
+One task loads and learns several tiny blocks (`incremental._engines.cluster.together`): they are an
+interval of their own.  If one of them fails, or is lost, the chain that comes next has a task for
+each block again, to have a model of all blocks before it.
 """
 
 from __future__ import annotations
 
-import math
 import re
-import time
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import distributed
-from dask.sizeof import sizeof
 from dask.task_spec import DataNode, Task, TaskRef
 from dask.typing import Key
 
 from incremental._engines.cluster import tasks
-from incremental._engines.cluster.feed import LARGE, Feed, Graph, OnSubmit
+from incremental._engines.cluster.feed import Feed, Graph, OnSubmit
 from incremental._engines.cluster.losses import Failed, Lost, release
 from incremental._engines.cluster.progress import Progress
 from incremental._engines.cluster.tasks import Checkpoint
+from incremental._engines.cluster.together import Together
 from incremental._planning.plan import Plan
 from incremental._planning.windows import Window
 from incremental.exceptions import BlockError
 
 #: So many anchors are sent at once.
 N_ANCHORS = 16
-
-#: How long one task loads and learns blocks, in seconds.
-TOGETHER = 50e-3
-
-#: If the first block of a pass does not say that blocks take little, as it may be the first for the
-#: workers, too, the block at this position is asked, and then each so many times as far.
-FIRST_TRIAL, TRIALS_APART = 20, 4
 
 #: So many checkpoint intervals may be without their checkpoint.
 N_INTERVALS = 2
@@ -127,13 +114,7 @@ class Chain(Feed):
         self._anchored: list[distributed.Future] = []
         #: How many blocks that interval has.
         self._n_in_interval = 0
-        #: How many blocks the next task loads and learns; 0 if they are loaded by others, ahead.
-        self._n_together = 0
-        #: From this position on, the next block may say how long blocks take.
-        self._next_trial = self.start if together else math.inf
-        self._opened = time.monotonic()
-        #: The last positions of what was learned by such tasks.
-        self._ends_together: set[int] = set()
+        self._together = Together(self.start, together, self._kept)
         #: The last positions of the intervals without checkpoint, and what they hang on.
         self._ends: dict[int, list[distributed.Future]] = {}
         #: The checkpoints that are being fetched, by position.
@@ -150,12 +131,11 @@ class Chain(Feed):
 
     def add_together(self, graph: Graph) -> dict[Key, OnSubmit]:
         """Add a task that loads and learns the next blocks if they are to be learned together."""
-        windows = self._together()
+        windows = self._next_together()
         if not windows:
             return {}
         positions = self.take(windows)
-        self._next_trial = max(FIRST_TRIAL, positions[-1] * TRIALS_APART)
-        self._ends_together.add(positions[-1])
+        self._together.add(positions[-1])
         loads = [
             tasks.Load(at, self.blocks.numbers[at], window.tasks, self.blocks.keys[at])
             for at, window in zip(positions, windows, strict=True)
@@ -164,37 +144,8 @@ class Chain(Feed):
         function = partial(tasks.load_and_learn, loads, self._layout, inputs)
         return self._add(graph, positions, function, inputs)
 
-    def _together(self) -> list[Window]:
-        """Return the next windows if one task is to load and learn their blocks."""
-        found: list[Window] = []
-        size = 0
-        n_together = self._n_together or int(self._is_trial())
-        for window in islice(self._waiting, n_together):
-            size += sum(sizeof(t.value) for t in window.tasks.values() if isinstance(t, DataNode))
-            if size > LARGE or not self._is_alone(window):
-                break
-            found.append(window)
-        return found if len(found) > 1 or n_together == 1 else []
-
-    def _is_trial(self) -> bool:
-        """Say whether the next block is to say how long blocks take."""
-        position = self._n_submitted
-        if position < self._next_trial:
-            return False
-        # Nothing is loaded ahead for a trial, so it is made only where blocks come fast.
-        seconds = time.monotonic() - self._opened
-        return position == self.start or seconds < (self.n_done - self.start) * TOGETHER / 2
-
-    def _is_alone(self, window: Window) -> bool:
-        """Say whether a window is one block that shares nothing, loaded at once in any case."""
-        sources = [key for key, task in window.tasks.items() if not task.dependencies]
-        return (
-            len(window.blocks) == 1
-            and not window.inputs
-            and not window.n_users
-            and self._kept.keys().isdisjoint(window.tasks)
-            and len(sources) <= len(window.outputs)
-        )
+    def _next_together(self) -> list[Window]:
+        return self._together.next(self._waiting, self._n_submitted, self.n_done)
 
     def _add(
         self,
@@ -231,7 +182,7 @@ class Chain(Feed):
 
     def _may_end(self, position: int) -> bool:
         """Say whether the interval that grows ends with a block."""
-        if position + 1 == self.stop or position in self._ends_together:
+        if position + 1 == self.stop or position in self._together.ends:
             return True
         is_full = self._n_in_interval >= self._interval
         return is_full and position + 1 == self._under_way[-1].blocks.stop
@@ -248,7 +199,7 @@ class Chain(Feed):
     def _has_room(self) -> bool:
         if len(self._ends) >= N_INTERVALS:
             return False
-        return len(self._together()) > 1 or super()._has_room()
+        return len(self._next_together()) > 1 or super()._has_room()
 
     def _fetch(self, position: int, future: distributed.Future) -> None:
         """Get a checkpoint in the background."""
@@ -269,9 +220,8 @@ class Chain(Feed):
         future.release()
         if value is not None:
             self._progress.keep(position, value)
-            if position in self._ends_together:
-                n_together = int(TOGETHER / value.seconds)
-                self._n_together = n_together if n_together > 1 else 0
+            if position in self._together.ends:
+                self._together.measured(value.seconds)
             for end in [end for end in self._ends if end <= position]:
                 release(self._ends.pop(end))
         elif error is None:

@@ -21,13 +21,7 @@ from dask.task_spec import Alias, DataNode, GraphNode
 from dask.typing import Key
 
 from incremental._engines.cluster.held import Held
-from incremental._engines.cluster.losses import (
-    Failed,
-    Lost,
-    check_open,
-    release,
-    warn_of_silence,
-)
+from incremental._engines.cluster.losses import Failed, Lost, check_open, release, warn_of_silence
 from incremental._planning.graph import cull
 from incremental._planning.plan import Plan
 from incremental._planning.windows import Window
