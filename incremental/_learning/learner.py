@@ -85,6 +85,8 @@ class Learner:
         self.order: Callable | None = None
         #: Rows that wait until there are enough for a batch.
         self._batches = Batches(batch_size)
+        #: How long a block took, if the engine has measured it.
+        self.seconds = float("nan")
         #: Number, rows, and rows that were learned, of each block that is not learned to its end.
         self._unfinished: list[tuple[int, int, int]] = []
 

@@ -25,13 +25,17 @@ released, the scheduler forgets how the interval came about.  Otherwise it would
 the pass, and repeat them all for a model that was lost.  If a worker takes with it what cannot be
 computed again, the scheduler cancels what depends on it, and the client starts another chain from
 its last checkpoint.  At most two intervals are without one, so that no more is repeated.
+
+One task loads and learns several tiny blocks (`incremental._engines.cluster.together`): they are an
+interval of their own.  If one of them fails, or is lost, the chain that comes next has a task for
+each block again, to have a model of all blocks before it.
 """
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -46,7 +50,9 @@ from incremental._engines.cluster.feed import Feed, Graph, OnSubmit
 from incremental._engines.cluster.losses import Failed, Lost, release
 from incremental._engines.cluster.progress import Progress
 from incremental._engines.cluster.tasks import Checkpoint
+from incremental._engines.cluster.together import Together
 from incremental._planning.plan import Plan
+from incremental._planning.windows import Window
 from incremental.exceptions import BlockError
 
 #: So many anchors are sent at once.
@@ -69,6 +75,8 @@ class Chain(Feed):
         At least so many blocks make a checkpoint interval.
     listening : bool
         Whether there is a checkpoint of each block, for whoever looks at the model.
+    together : bool
+        Whether one task may learn several blocks.
     """
 
     def __init__(
@@ -79,8 +87,14 @@ class Chain(Feed):
         limit: Callable[[int], int],
         interval: int,
         listening: bool,
+        together: bool,
     ):
-        super().__init__(client, planned, limit, progress.resume, progress.stop)
+        stop = progress.stop
+        if progress.failure is not None:
+            stop = min(stop, progress.failure.position)
+        super().__init__(client, planned, limit, progress.resume, stop)
+        if progress.failure is not None:
+            self._failed.add(progress.failure.position)
         self._progress = progress
         self._interval = interval
         self._listening = listening
@@ -100,6 +114,7 @@ class Chain(Feed):
         self._anchored: list[distributed.Future] = []
         #: How many blocks that interval has.
         self._n_in_interval = 0
+        self._together = Together(self.start, together, self._kept)
         #: The last positions of the intervals without checkpoint, and what they hang on.
         self._ends: dict[int, list[distributed.Future]] = {}
         #: The checkpoints that are being fetched, by position.
@@ -111,7 +126,37 @@ class Chain(Feed):
 
     def add(self, graph: Graph, position: int) -> dict[Key, OnSubmit]:
         """Add the next task of the chain, and of a checkpoint if an interval ends with it."""
-        if position == self.start:
+        function = partial(tasks.learn, self.blocks.numbers[position], self._layout)
+        return self._add(graph, range(position, position + 1), function, self.blocks.keys[position])
+
+    def add_together(self, graph: Graph) -> dict[Key, OnSubmit]:
+        """Add a task that loads and learns the next blocks if they are to be learned together."""
+        windows = self._next_together()
+        if not windows:
+            return {}
+        positions = self.take(windows)
+        self._together.add(positions[-1])
+        loads = [
+            tasks.Load(at, self.blocks.numbers[at], window.tasks, self.blocks.keys[at])
+            for at, window in zip(positions, windows, strict=True)
+        ]
+        inputs = list(dict.fromkeys(key for window in windows for key in _inputs(window)))
+        function = partial(tasks.load_and_learn, loads, self._layout, inputs)
+        return self._add(graph, positions, function, inputs)
+
+    def _next_together(self) -> list[Window]:
+        return self._together.next(self._waiting, self._n_submitted, self.n_done)
+
+    def _add(
+        self,
+        graph: Graph,
+        positions: range,
+        function: Callable[..., Any],
+        inputs: Iterable[Key],
+    ) -> dict[Key, OnSubmit]:
+        """Add the next task of the chain, a function of the learner before it and of `inputs`."""
+        position = positions[-1]
+        if positions[0] == self.start:
             start: Graph = {self._last: DataNode(self._last, self._progress.starting())}
             self._send_large(start, self._anchored.append)
             graph.update(start)
@@ -119,14 +164,11 @@ class Chain(Feed):
         if not self._n_in_interval:
             options["anchor"] = TaskRef(self._next_anchor())
         key = (self._learn, position)
-        values = (TaskRef(self.name(value)) for value in self.blocks.keys[position])
-        number = self.blocks.numbers[position]
-        graph[key] = Task(
-            key, tasks.learn, TaskRef(self._last), number, self._layout, *values, **options
-        )
+        values = (TaskRef(self.name(value)) for value in inputs)
+        graph[key] = Task(key, function, TaskRef(self._last), *values, **options)
         self._last = key
-        wanted: dict[Key, OnSubmit] = {key: partial(self.watch, position)}
-        self._n_in_interval += 1
+        wanted: dict[Key, OnSubmit] = {key: partial(self.watch, positions)}
+        self._n_in_interval += len(positions)
         is_new = position > self._progress.position
         ends = is_new and self._may_end(position)
         if ends:
@@ -140,7 +182,7 @@ class Chain(Feed):
 
     def _may_end(self, position: int) -> bool:
         """Say whether the interval that grows ends with a block."""
-        if position + 1 == self.stop:
+        if position + 1 == self.stop or position in self._together.ends:
             return True
         is_full = self._n_in_interval >= self._interval
         return is_full and position + 1 == self._under_way[-1].blocks.stop
@@ -155,7 +197,9 @@ class Chain(Feed):
         return anchor.key
 
     def _has_room(self) -> bool:
-        return len(self._ends) < N_INTERVALS and super()._has_room()
+        if len(self._ends) >= N_INTERVALS:
+            return False
+        return len(self._next_together()) > 1 or super()._has_room()
 
     def _fetch(self, position: int, future: distributed.Future) -> None:
         """Get a checkpoint in the background."""
@@ -176,6 +220,8 @@ class Chain(Feed):
         future.release()
         if value is not None:
             self._progress.keep(position, value)
+            if position in self._together.ends:
+                self._together.measured(value.seconds)
             for end in [end for end in self._ends if end <= position]:
                 release(self._ends.pop(end))
         elif error is None:
@@ -184,11 +230,22 @@ class Chain(Feed):
             raise Failed(position, error)
         # Else the block of the checkpoint has failed, too: that is raised when it is its turn.
 
-    def _done(self, position: int, future: distributed.Future) -> None:
-        super()._done(position, future)
+    def _failure(self) -> Exception:
+        failure = self._progress.failure
+        if failure is not None and failure.position == self.n_done:
+            return failure
+        return super()._failure()
+
+    def _done(self, positions: range, future: distributed.Future) -> None:
+        if len(positions) > 1 and future.status == "error":
+            error = future.exception()  # of these blocks, or of some before them
+            if isinstance(error, Failed):
+                self._progress.failure = error
+        super()._done(positions, future)
         # The learner of the last block that was told is kept for `finish`.
         while self._forgotten < min(self.n_done, self._progress.n_told) - 1:
-            self.futures.pop(self._forgotten).release()
+            if self._forgotten in self.futures:  # not within blocks that were learned together
+                self.futures.pop(self._forgotten).release()
             self._forgotten += 1
 
     def finish(self, position: int) -> tuple[Checkpoint, BaseException | None]:
@@ -196,6 +253,8 @@ class Chain(Feed):
 
         Nothing else is done after that.
         """
+        if position not in self.futures:  # within blocks that were learned together
+            raise Lost
         learner = self.futures.pop(position)
         found: list[distributed.Future] = []
         try:
@@ -232,3 +291,9 @@ class Chain(Feed):
         for held in (self._anchors, self._anchored, self._fetching, self._ends):
             held.clear()
         self._fetcher.shutdown(wait=False, cancel_futures=True)
+
+
+def _inputs(window: Window) -> list[Key]:
+    """Return the keys of what lies on the cluster already that a window needs."""
+    needed = {d for task in window.tasks.values() for d in task.dependencies} | window.outputs
+    return [key for key in needed if key not in window.tasks]

@@ -21,13 +21,7 @@ from dask.task_spec import Alias, DataNode, GraphNode
 from dask.typing import Key
 
 from incremental._engines.cluster.held import Held
-from incremental._engines.cluster.losses import (
-    Failed,
-    Lost,
-    check_open,
-    release,
-    warn_of_silence,
-)
+from incremental._engines.cluster.losses import Failed, Lost, check_open, release, warn_of_silence
 from incremental._planning.graph import cull
 from incremental._planning.plan import Plan
 from incremental._planning.windows import Window
@@ -115,6 +109,10 @@ class Feed:
         """Add the task of a block; return keys to submit, and what to do with their futures."""
         raise NotImplementedError
 
+    def add_together(self, graph: Graph) -> dict[Key, OnSubmit]:
+        """Take windows that are one task altogether and add it, as `add` does; {} if none are."""
+        return {}
+
     # Submitting
 
     def _open(self) -> None:
@@ -157,16 +155,18 @@ class Feed:
         graph: Graph = {}
         wanted: dict[Key, OnSubmit] = {}
         while self._waiting and self._has_room():
-            window = self._waiting.popleft()
+            if together := self.add_together(graph):
+                wanted.update(together)
+                continue
+            window = self._waiting[0]
             graph.update(self._tasks(window))
             hold = partial(self.held.for_window, window)
             if not window.blocks:
+                self._waiting.popleft()
                 wanted.update(dict.fromkeys(map(self.name, window.outputs), hold))
                 continue
-            self._under_way.append(window)
-            while self._n_submitted < min(window.blocks.stop, self.stop):
-                self._n_submitted += 1
-                wanted.update(self.add(graph, self._n_submitted - 1))
+            for position in self.take([window]):
+                wanted.update(self.add(graph, position))
         self._submit(graph, wanted)
 
     def _tasks(self, window: Window) -> Graph:
@@ -214,11 +214,18 @@ class Feed:
             release([distributed.Future(key, self.client) for key in values])
             raise Lost from error
 
-    def watch(self, position: int, future: distributed.Future) -> None:
-        """Have an event when the task of a block is done."""
-        self.futures[position] = future
+    def take(self, windows: Sequence[Window]) -> range:
+        """Take note that waiting windows of blocks are submitted; return the positions of these."""
+        for _ in windows:
+            self._under_way.append(self._waiting.popleft())
+        start, self._n_submitted = self._n_submitted, min(windows[-1].blocks.stop, self.stop)
+        return range(start, self._n_submitted)
+
+    def watch(self, positions: range, future: distributed.Future) -> None:
+        """Have an event when the task of one block, or of several together, is done."""
+        self.futures[positions[-1]] = future
         events = self._events
-        future.add_done_callback(lambda future: events.put(partial(self._done, position, future)))
+        future.add_done_callback(lambda future: events.put(partial(self._done, positions, future)))
 
     # What has happened
 
@@ -260,10 +267,12 @@ class Feed:
             return Lost()
         return Failed(self.n_done, error)
 
-    def _done(self, position: int, future: distributed.Future) -> None:
-        if future.status == "cancelled":
+    def _done(self, positions: range, future: distributed.Future) -> None:
+        has_failed = future.status == "error"
+        # Which one of several blocks has failed shows when they are done one by one.
+        if future.status == "cancelled" or (has_failed and len(positions) > 1):
             raise Lost
-        (self._failed if future.status == "error" else self._finished).add(position)
+        (self._failed if has_failed else self._finished).update(positions)
         while self.n_done in self._finished:
             self._finished.remove(self.n_done)
             self.n_done += 1

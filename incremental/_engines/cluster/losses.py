@@ -19,7 +19,7 @@ class Failed(Exception):
     """A block could not be computed or learned."""
 
     def __init__(self, position: int, error: BaseException):
-        super().__init__(position)
+        super().__init__(position, error)  # with which it is made again in another process
         #: The position of the block in its plan.
         self.position = position
         #: Why.

@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
+from incremental._engines.cluster.losses import Failed
 from incremental._engines.cluster.tasks import Checkpoint
 
 
@@ -33,6 +34,9 @@ class Progress:
     position: int = -1
     #: The block that a chain starts with; before `position` + 1 if blocks wait for more rows.
     resume: int = 0
+    #: The failure of one of the blocks that were learned together: the next chain learns those
+    #: before it, but does not try it again.
+    failure: Failed | None = None
     #: How many rows wait: `learner` has counted them, but the next chain sees them once more.
     n_waiting: int = 0
     #: How many blocks the caller knows to be learned.

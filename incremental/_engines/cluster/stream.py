@@ -25,7 +25,7 @@ class _Gathering(Feed):
         key = (f"block-{self.token}", position)
         values = [TaskRef(self.name(value)) for value in self.blocks.keys[position]]
         graph[key] = Task(key, _together, *values)
-        return {key: partial(self.watch, position)}
+        return {key: partial(self.watch, range(position, position + 1))}
 
     def gather(self, start: int) -> list[tuple[Any, ...]]:
         """Return the values of the blocks from `start` on that are done, if there are any."""

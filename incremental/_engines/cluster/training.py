@@ -41,10 +41,15 @@ class Pass:
         self.blocks = planned.blocks
         self.listening = listening
         self._progress = Progress(learner, planned.blocks.numbers, len(planned.blocks))
+        #: No chain was opened yet.
+        self._together = True
 
         def open_chain(limit: Callable[[int], int]) -> Chain:
             interval = max(1, prefetch)
-            return Chain(self._progress, client, planned, limit, interval, listening)
+            # One task a block after a loss, and where nothing is to be loaded ahead.
+            together = self._together and prefetch > 0 and not listening
+            self._together = False
+            return Chain(self._progress, client, planned, limit, interval, listening, together)
 
         self._attempts = Attempts(client, open_chain, planned.blocks.numbers, prefetch)
 
