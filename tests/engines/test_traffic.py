@@ -57,10 +57,12 @@ def test_no_block_passes_through_the_client(client):
     with traffic() as found:
         model = Incremental(StandardScaler()).fit(X)
         assert model.n_samples_seen_ == 400_000
-    assert found.received + found.sent < 0.02 * X.nbytes
+    assert found.received + found.sent < 0.05 * X.nbytes  # less than a block
     steps = make_pipeline(StandardScaler(), SGDClassifier())
     options = {"shuffle": True, "max_iter": 2, "early_stopping": True}
     y = values[:, 0] > np.median(values[:, 0])
     with traffic() as found:
         Incremental(steps, **options).fit(values, y, X_val=values, y_val=y)
-    assert found.received + found.sent < 0.001 * X.nbytes
+    assert (
+        found.received + found.sent < 0.01 * X.nbytes
+    )  # the client's own messages, more of them on a busy machine

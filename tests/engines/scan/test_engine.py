@@ -1,0 +1,107 @@
+"""What a task of a session computes: with the others, alone, or apart from them."""
+
+from __future__ import annotations
+
+import dask
+import dask.array as da
+import dask.dataframe as dd
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import FeatureUnion
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from incremental import BlockError, Incremental
+from incremental._data.blocks import make_blocks
+from incremental._engines.open import open_engine
+
+
+def in_session(*functions):
+    """Call functions side by side; return their results or errors."""
+
+    def run(function):
+        try:
+            return function()
+        except Exception as error:
+            return error
+
+    with joblib.parallel_config("incremental"):
+        return joblib.Parallel(n_jobs=2)(joblib.delayed(run)(f) for f in functions)
+
+
+def broken(block):
+    raise OSError("disk is gone")
+
+
+def test_a_task_that_has_a_stream_computes_alone(source):
+    def streams_twice():
+        blocks = make_blocks(source.X)
+        with open_engine(blocks.collections) as engine:
+            planned = engine.plan(blocks)
+            with engine.stream(planned) as outer:
+                _, first = next(outer)
+                with engine.stream(planned) as inner:
+                    found = [block["X"] for _, block in inner]
+                (again,) = engine.get(blocks.graph, list(blocks.keys[0]))
+                assert np.array_equal(first["X"], again)
+        return np.concatenate(found)
+
+    for found in in_session(streams_twice, streams_twice):
+        assert np.array_equal(found, source.X.compute())
+
+
+def test_a_value_that_cannot_be_computed_is_the_error_of_those_who_asked_for_it(source):
+    def fit(X):
+        return lambda: Incremental(StandardScaler()).fit(X)
+
+    failing = source.X - source.X.map_blocks(broken, dtype=float).mean(0)
+    centred = source.X - source.X.mean(0)
+    error, one, other = in_session(fit(failing), fit(centred), fit(centred))
+    assert isinstance(error, BlockError)
+    assert isinstance(error.__cause__, OSError)
+    expected = Incremental(StandardScaler()).fit(centred)
+    for model in (one, other):
+        assert np.array_equal(model.var_, expected.var_)
+
+
+@pytest.mark.parametrize("method", ["disk", "tasks"])
+def test_rows_that_are_shuffled_are_learned_once_by_each_fit(method):
+    frame = pd.DataFrame({"a": np.arange(60.0), "k": np.arange(60) % 7, "u": np.arange(60)})
+    with dask.config.set({"dataframe.shuffle.method": method}):
+        lazy = dd.from_pandas(frame, npartitions=3).shuffle("k")
+        lazy = lazy.assign(a=lazy.a - lazy.a.mean()).shuffle("u")[["a", "k"]]
+        union = FeatureUnion(
+            [(s.__name__, Incremental(s())) for s in (StandardScaler, MinMaxScaler)]
+        )
+        alone = union.fit(lazy).transformer_list
+        with joblib.parallel_config("incremental"):
+            together = union.fit(lazy).transformer_list
+    for (_, one), (_, other) in zip(alone, together, strict=True):
+        assert one.n_samples_seen_ == other.n_samples_seen_ == 60
+        assert np.array_equal(one.scale_, other.scale_)
+
+
+def test_fits_of_shuffled_rows_that_come_later_learn_them_once_too():
+    frame = pd.DataFrame({"a": np.arange(60.0), "k": np.arange(60) % 7})
+    lazy = dd.from_pandas(frame, npartitions=3).shuffle("k")[["a"]]
+
+    def fit(n_passes):
+        return lambda: Incremental(StandardScaler(), max_iter=n_passes).fit(lazy).n_samples_seen_
+
+    assert in_session(*map(fit, (1, 2, 3, 1))) == [60, 120, 180, 60]
+
+
+def test_a_lazy_mean_is_computed_once_for_all_fits(source):
+    X = source.X - source.X.mean(0)
+    models = in_session(*[lambda: Incremental(StandardScaler()).fit(X)] * 4)
+    assert all(np.array_equal(m.mean_, models[0].mean_) for m in models)
+    assert set(source.reads.values()) == {2}
+
+
+def test_data_in_memory_are_learned_as_without_a_session():
+    X = np.random.default_rng(0).random((20, 3))
+    (found,) = in_session(lambda: Incremental(StandardScaler()).fit(X).mean_)
+    assert np.array_equal(found, StandardScaler().partial_fit(X).mean_)
+    (lazy,) = in_session(lambda: Incremental(StandardScaler()).fit_transform(da.from_array(X)))
+    assert isinstance(lazy, da.Array)  # what the next step learns from stays lazy
