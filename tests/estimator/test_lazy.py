@@ -238,3 +238,14 @@ def test_a_bag_in_a_script_without_the_guard_is_told_to_have_one(tmp_path):
         [sys.executable, str(script)], capture_output=True, text=True, timeout=120
     )
     assert done.returncode and 'if __name__ == "__main__":' in done.stderr.splitlines()[-1]
+
+
+def test_models_of_classes_of_a_script_have_names_of_their_own(monkeypatch):
+    class Mine(StandardScaler):
+        pass
+
+    Mine.__module__, Mine.__qualname__ = "__main__", "Mine"
+    monkeypatch.setattr(sys.modules["__main__"], "Mine", Mine, raising=False)
+    X = da.ones((4, 2), chunks=2)
+    model = Incremental(Mine()).fit(X)
+    assert model.transform(X).name != model.transform(X).name

@@ -157,3 +157,8 @@ def test_labels_that_cannot_be_compared_are_told_apart():
         with pytest.raises(ValueError, match=r"in rows 0, 1. Add"):
             other = np.array(["x", "y"]) if classes[0] == 0 else np.array([5, 6])
             check_labels(other, classes)
+
+
+def test_labels_of_a_kind_that_cannot_be_compared_are_refused():
+    with pytest.raises(ValueError, match="Got"):
+        check_labels(np.array([1, 2]), np.array(["a", "b", "c"]))

@@ -9,6 +9,8 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
 from incremental import BlockError, Incremental
+from incremental._learning.block_checks import check_rows
+from incremental.exceptions import describe
 from tests.conftest import in_blocks, loop, same_state
 
 
@@ -80,3 +82,17 @@ def test_the_error_of_a_block_keeps_its_cause_between_processes():
     other = pickle.loads(pickle.dumps(error))
     assert (str(other), other.block) == (str(error), 3)
     assert repr(other.__cause__) == repr(error.__cause__)
+
+
+def test_what_has_no_rows_is_refused_where_rows_are_expected():
+    with pytest.raises(ValueError, match="Got 0 rows"):
+        check_rows(2, 5, "transform of Mine")
+
+
+class Silent(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+def test_an_error_that_cannot_say_what_it_is_is_named_by_its_type():
+    assert describe(Silent()) == "Silent"

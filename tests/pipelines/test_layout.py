@@ -225,3 +225,11 @@ def test_a_column_without_numbers_is_named_by_the_methods_of_a_model(mixed):
     with pytest.raises(ValueError, match="column 'size' of X has text"):
         model.transform(X)
     assert not mixed.reads
+
+
+def test_a_frame_of_several_texts_is_refused_with_one_column_of_it():
+    frame = pd.DataFrame({"t": ["good", "bad"] * 4, "u": ["a", "b"] * 4, "y": [1, 0] * 4})
+    lazy = dd.from_pandas(frame, npartitions=2)
+    model = Incremental(make_pipeline(HashingVectorizer(n_features=8), SGDClassifier()))
+    with pytest.raises(ValueError, match=r"pass the Series of one column, such as X\['t'\]"):
+        model.fit(lazy[["t", "u"]], lazy["y"])

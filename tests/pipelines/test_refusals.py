@@ -13,7 +13,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from incremental import Incremental
-from incremental._pipelines.transformers import learns_blocks
+from incremental._pipelines.transformers import keep_blocks, learns_blocks
+from incremental._pipelines.tree import needs_no_fit
 
 
 class Under(TransformerMixin, BaseEstimator):
@@ -151,3 +152,22 @@ def test_the_scalers_of_dask_ml_name_those_of_scikit_learn(source):
         scaler = getattr(preprocessing, name)()
         message = refused(make_pipeline(scaler, SGDClassifier()), source)
         assert f"Use sklearn.preprocessing.{name}, or fit it" in message
+
+
+class WithoutParameters:
+    """Transforms, but is no estimator."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return X
+
+
+def test_a_step_that_is_no_estimator_is_refused():
+    X, y = np.ones((4, 2)), [0, 1, 0, 1]
+    model = Incremental(Pipeline([("mine", WithoutParameters()), ("sgd", SGDClassifier())]))
+    with pytest.raises(TypeError, match="mine must be an estimator"):
+        model.fit(X, y)
+    assert not needs_no_fit(StandardScaler)
+    assert keep_blocks(model.estimator.steps[0][1]) is model.estimator.steps[0][1]

@@ -16,6 +16,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from incremental import BlockError, Incremental
+from incremental._pipelines.routes import name_row_changer
 
 
 def drop(X):
@@ -126,3 +127,9 @@ def test_blocks_of_text_keep_their_rows():
         for X in (bag, series):
             model = Incremental(pipe).fit(X, dd.from_pandas(pd.Series(y), npartitions=2))
             assert len(model.predict(X).compute()) == 4
+
+
+def test_the_step_that_changes_rows_is_named_past_those_that_are_none():
+    steps = make_pipeline("passthrough", FunctionTransformer(lambda X: X[1:]), StandardScaler())
+    named = name_row_changer(steps, "transform", np.ones((3, 2)))
+    assert named == "The step functiontransformer"

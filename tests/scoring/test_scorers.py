@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from incremental import Incremental
+from incremental._scoring.scorers import find_scorer
 
 #: Many of these look at one pass only.
 pytestmark = pytest.mark.filterwarnings("ignore:early_stopping=True has nothing to stop")
@@ -249,3 +250,7 @@ def test_probabilities_of_several_outputs_are_cross_validated(outputs):
     got = cross_val_predict(Incremental(clone(SEVERAL)), lazy_X, lazy_y, **options)
     expected = [by_hand(X[a], y[a]).predict_proba(X[b]) for a, b in KFold(2).split(X)]
     assert np.array_equal(got, np.concatenate(expected, axis=1))
+
+
+def test_a_callable_without_a_signature_is_taken_at_its_word():
+    assert find_scorer(SGDClassifier(), max) is max  # written in C

@@ -9,12 +9,15 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import FeatureUnion
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from incremental import BlockError, Incremental
 from incremental._data.blocks import make_blocks
 from incremental._engines.open import open_engine
+from incremental._engines.scan import joining
 
 
 def in_session(*functions):
@@ -105,3 +108,23 @@ def test_data_in_memory_are_learned_as_without_a_session():
     assert np.array_equal(found, StandardScaler().partial_fit(X).mean_)
     (lazy,) = in_session(lambda: Incremental(StandardScaler()).fit_transform(da.from_array(X)))
     assert isinstance(lazy, da.Array)  # what the next step learns from stays lazy
+
+
+def test_predictions_are_in_memory_and_are_those_without_a_session(source):
+    Y = np.c_[np.arange(200) % 2, np.arange(200) % 3 == 0].astype(int)
+    several = Incremental(MultiOutputClassifier(GaussianNB())).fit(source.X, Y)
+    expected = [dask.compute(p)[0] for p in several.predict_proba(source.X)]
+    (found,) = in_session(lambda: several.predict_proba(source.X))
+    assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
+    empty = [dask.delayed(np.empty)((0, 3)) for _ in range(2)]
+    (found,) = in_session(lambda: several.predict(empty))
+    assert found.shape == (0, 2)
+
+
+def test_only_so_many_values_are_kept(source, monkeypatch):
+    monkeypatch.setattr(joining, "N_BYTES_KEPT", 1_000)
+
+    def sums():
+        return [float(np.asarray(source.X.sum(axis).sum())) for axis in (0, 1, 0)]
+
+    assert in_session(sums, sums) == [sums(), sums()]
