@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
@@ -10,6 +9,7 @@ from typing import Any
 
 import dask
 import numpy as np
+from dask.base import tokenize
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 from dask.task_spec import List, Task, TaskRef
@@ -95,7 +95,8 @@ class Rows:
     def _select(self, positions: np.ndarray, block: np.ndarray, cuts: list[int]) -> Rows:
         """Put the rows at `positions`, which are in the blocks `block`, in blocks cut at `cuts`."""
         starts = np.cumsum([0, *self.lengths])
-        name = f"rows-{uuid.uuid4().hex}"
+        # By what is selected: fits of one fold share what they select.
+        name = f"rows-{tokenize([block.key for block in self.blocks], positions, cuts)}"
         layer: dict[Any, Task] = {}
         used: set[int] = set()
         keys: list[Any] = []

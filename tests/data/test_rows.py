@@ -381,3 +381,11 @@ def test_indexable_reads_no_column_of_parquet_to_count_rows(tmp_path):
         assert indexable(X).lengths == [6, 14]
         with pytest.raises(OSError):
             X.compute()
+
+
+def test_equal_selections_are_the_same_tasks():
+    X = indexable([dask.delayed(np.arange)(4), dask.delayed(np.arange)(4, 8)])
+    some = [1, 2, 5]
+    assert [b.key for b in X[some].blocks] == [b.key for b in X[np.array(some)].blocks]
+    assert [b.key for b in X[some].blocks] != [b.key for b in X[[1, 2, 6]].blocks]
+    assert [b.key for b in X.cut([3, 5]).blocks] == [b.key for b in X.cut([3, 5]).blocks]
