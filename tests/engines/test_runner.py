@@ -13,9 +13,9 @@ from dask.task_spec import Task
 from sklearn.preprocessing import StandardScaler
 
 from incremental import BlockError, Incremental
+from incremental._engines.execute import Stopped, execute
 from incremental._engines.local import schedulers
 from incremental._engines.local.diagnostics import Watch
-from incremental._engines.local.execute import Stopped, execute
 from incremental._engines.open import open_engine
 from tests.conftest import in_blocks, loop, same_state
 

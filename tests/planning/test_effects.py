@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incremental._data.blocks import Blocks
-from incremental._engines.local.execute import execute
+from incremental._engines.execute import execute
 from incremental._planning.graph import cull
 from incremental._planning.plan import Plan, plan
 from incremental._planning.trace import PATIENCE, trace

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incremental._data.blocks import make_blocks
-from incremental._engines.local.execute import execute
+from incremental._engines.execute import execute
 from incremental._engines.open import open_engine
 from incremental._planning.graph import cull, stages
 from incremental._planning.trace import PATIENCE, trace

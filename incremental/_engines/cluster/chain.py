@@ -89,12 +89,9 @@ class Chain(Feed):
         listening: bool,
         together: bool,
     ):
-        stop = progress.stop
-        if progress.failure is not None:
-            stop = min(stop, progress.failure.position)
-        super().__init__(client, planned, limit, progress.resume, stop)
-        if progress.failure is not None:
-            self._failed.add(progress.failure.position)
+        failed = set() if progress.failure is None else {progress.failure.position}
+        super().__init__(client, planned, limit, progress.resume, min({progress.stop, *failed}))
+        self._failed |= failed
         self._progress = progress
         self._interval = interval
         self._listening = listening
@@ -105,9 +102,7 @@ class Chain(Feed):
         #: The key of the last learner of the chain.
         self._last: Key = f"start-{label}-{self.token}"
         #: What says what the values of a block are: the blocks without their data.
-        self._layout = replace(
-            planned.blocks, graph={}, keys=[], lengths=[], numbers=[], collections=[]
-        )
+        self._layout = replace(planned.blocks.take([]), graph={}, collections=[])
         #: Anchors that no interval has yet.
         self._anchors: list[distributed.Future] = []
         #: What the interval that grows hangs on: its anchor, and the start of the first one.

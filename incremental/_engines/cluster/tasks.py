@@ -17,7 +17,7 @@ from sklearn import config_context
 
 from incremental._data.blocks import Blocks
 from incremental._engines.cluster.losses import Failed
-from incremental._engines.local.execute import FAILURE, execute
+from incremental._engines.execute import FAILURE, execute
 from incremental.exceptions import BlockError
 
 #: After so many seconds, blocks that are learned together are given up, to be learned one by one.

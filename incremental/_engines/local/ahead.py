@@ -16,8 +16,8 @@ from dask.typing import Key
 from dask.utils import format_bytes
 
 from incremental._data.blocks import Blocks
+from incremental._engines.execute import FAILURE, Stopped
 from incremental._engines.local.diagnostics import Watch
-from incremental._engines.local.execute import FAILURE, Stopped
 from incremental._engines.local.schedulers import Scheduler
 from incremental._planning.windows import Window
 from incremental.exceptions import BlockError, describe

@@ -21,7 +21,7 @@ from dask.system import CPU_COUNT
 from dask.typing import Key
 
 from incremental._compat import max_workers
-from incremental._engines.local.execute import execute, execute_whole, execute_with
+from incremental._engines.execute import execute, execute_whole, execute_with
 from incremental._planning.windows import Window
 
 

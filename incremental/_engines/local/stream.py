@@ -10,9 +10,9 @@ from dask.callbacks import Callback
 from dask.sizeof import sizeof
 
 from incremental._data.values import Block
+from incremental._engines.execute import FAILURE
 from incremental._engines.local.ahead import Ahead, n_bytes
 from incremental._engines.local.diagnostics import Watch
-from incremental._engines.local.execute import FAILURE
 from incremental._engines.local.schedulers import Scheduler
 from incremental._planning.graph import cull
 from incremental._planning.plan import Plan

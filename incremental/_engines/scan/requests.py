@@ -13,7 +13,7 @@ from dask.typing import Key
 from scipy.sparse import issparse
 
 from incremental._data.values import Block
-from incremental._engines.local.execute import FAILURE, execute
+from incremental._engines.execute import FAILURE, execute
 from incremental._engines.scan.merging import Keys
 from incremental._engines.scan.tasks import Task
 from incremental._planning.graph import Graph

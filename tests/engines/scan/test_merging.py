@@ -8,7 +8,7 @@ from dask.task_spec import DataNode, Task, TaskRef
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incremental._engines.local.execute import execute
+from incremental._engines.execute import execute
 from incremental._engines.scan.merging import Group, merge, sources, split, visits
 
 #: For each group, for each of its blocks, the numbers of its sources.
