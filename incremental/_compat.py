@@ -6,7 +6,7 @@ says why the name is needed, the versions that it was seen in, and what would re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -33,6 +33,7 @@ __all__ = [
     "as_task_specification",
     "callback_context",
     "frame_rows",
+    "fused",
     "hands_parameters_on",
     "has_callbacks",
     "is_checkpoint",
@@ -69,6 +70,16 @@ def as_task_specification(graph: Mapping[Key, Any]) -> dict[Key, GraphNode]:
     from dask._task_spec import convert_legacy_graph
 
     return convert_legacy_graph(dict(graph))
+
+
+def fused(graph: Mapping[Key, GraphNode], keys: Iterable[Key]) -> dict[Key, GraphNode]:
+    """Make one task of tasks each of which only the next one needs; `keys` stay apart.
+
+    dask 2025.5 to 2026.8: the only public way is to optimise an array, which does more.
+    """
+    from dask._task_spec import fuse_linear_task_spec
+
+    return fuse_linear_task_spec(graph, keys)
 
 
 def array_meta(X: Any) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import distributed
@@ -11,6 +13,7 @@ import joblib
 from dask.task_spec import GraphNode
 from dask.typing import Key
 
+from incremental._compat import fused
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
 from incremental._engines.base import Engine, Turn
@@ -60,6 +63,11 @@ class ClusterEngine(Engine):
             "client is active, set dask's option dataframe.shuffle.method to 'p2p' or 'tasks' for "
             "frames, or pass shuffle='tasks' to Bag.groupby."
         )
+
+    def plan(self, blocks: Blocks) -> Plan:
+        # Each task costs the scheduler much more than it costs to fuse.
+        graph = fused(blocks.graph, chain.from_iterable(blocks.keys))
+        return super().plan(replace(blocks, graph=graph))
 
     def stream(
         self, planned: Plan, *, prefetch: int | None = None
