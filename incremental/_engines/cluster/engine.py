@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
@@ -16,7 +17,8 @@ from dask.typing import Key
 from incremental._compat import fused
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
-from incremental._engines.base import Engine, Turn
+from incremental._engines.base import Engine, Prefetch, Turn
+from incremental._engines.budget import make_budget
 from incremental._engines.cluster.stream import stream
 from incremental._engines.cluster.training import turns
 from incremental._planning.graph import Graph
@@ -70,18 +72,27 @@ class ClusterEngine(Engine):
         return super().plan(replace(blocks, graph=graph))
 
     def stream(
-        self, planned: Plan, *, prefetch: int | None = None
+        self, planned: Plan, *, prefetch: Prefetch = None
     ) -> AbstractContextManager[Iterator[tuple[int, Block]]]:
-        return stream(planned, self.client, self._prefetch(prefetch))
+        return stream(planned, self.client, self._prefetch(prefetch, planned.blocks))
 
     def train(
-        self, learner: Any, planned: Plan, *, prefetch: int | None = None, listening: bool = False
+        self, learner: Any, planned: Plan, *, prefetch: Prefetch = None, listening: bool = False
     ) -> AbstractContextManager[Iterator[Turn]]:
-        return turns(learner, planned, self.client, self._prefetch(prefetch), listening)
+        return turns(
+            learner, planned, self.client, self._prefetch(prefetch, planned.blocks), listening
+        )
 
-    def _prefetch(self, given: int | None) -> int:
+    def _prefetch(self, given: Prefetch, blocks: Blocks) -> int:
         """Return how many blocks are computed ahead: what is given, or what keeps all busy."""
-        return sum(self.client.nthreads().values()) + 2 if given is None else given
+        budget = make_budget(given, sum(self.client.nthreads().values()), self._memory)
+        largest = max(map(blocks.n_bytes, range(len(blocks))), default=0)
+        return int(min(budget.n_blocks, budget.n_bytes // largest if largest else math.inf))
+
+    def _memory(self) -> int | None:
+        """Return the memory of all workers; None if they have no limit."""
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        return sum(worker["memory_limit"] or 0 for worker in workers) or None
 
 
 @contextmanager

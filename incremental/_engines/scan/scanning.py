@@ -13,6 +13,7 @@ from toolz import groupby
 
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
+from incremental._engines.budget import widest
 from incremental._engines.local.schedulers import open_scheduler
 from incremental._engines.local.stream import stream
 from incremental._engines.scan.merging import Entry, Group, Keys, merge
@@ -108,17 +109,16 @@ def scan(get: Get, requests: Sequence[Stream]) -> None:
     graph, entries = merge(
         [Group(fits.requests[0].blocks.graph, keys) for keys, fits in same.items()]
     )
-    given = [r.prefetch for r in requests]
-    prefetch = None if None in given else max(given)  # type: ignore[type-var]
     begun = 0
     with open_scheduler(get) as scheduler:
+        budget = widest([scheduler.budget(prefetch) for prefetch in {r.prefetch for r in requests}])
         while True:
             # Those who have gone, because of an error or for any other reason, need no more.
             rest = [i for i in range(begun, len(entries)) if _is_needed(entries[i], groups)]
             if not rest:
                 break
             try:
-                with stream(_planned(graph, entries, rest), scheduler, prefetch=prefetch) as blocks:
+                with stream(_planned(graph, entries, rest), scheduler, budget) as blocks:
                     for number in _hand_over(blocks, rest, entries, groups, room):
                         begun = number + 1
             except BlockError as error:
