@@ -9,7 +9,7 @@ from incremental._compat import CallbackSupportMixin, with_callbacks
 from incremental._estimator.advice import names_replacements
 from incremental._estimator.fit import Fit
 from incremental._estimator.parameters import check_validation_data, check_wrapper, new_model
-from incremental._estimator.scored import ScoredModel
+from incremental._estimator.explain import ExplainedModel
 from incremental._estimator.weights import shows_weights
 from incremental._learning.classes import accepts
 from incremental._learning.learner import last_step
@@ -24,7 +24,7 @@ def _goes_on(self) -> bool:
     return "" in learning_steps(self._model)  # partial_fit is for the last step only
 
 
-class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """Train an estimator with ``partial_fit`` on data larger than memory.
 
     Dask computes the blocks of the data, several at once and ahead of the model; the wrapped

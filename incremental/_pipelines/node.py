@@ -102,6 +102,10 @@ class Node:
         """Return the steps that learn in the next pass, and the routes to them."""
         raise NotImplementedError
 
+    def rounds(self) -> list[list[Leaf]]:
+        """Return the steps that learn in each pass, as far as that is known before the first."""
+        raise NotImplementedError
+
     def operation(self) -> Transform:
         """Return what it does to a block, once it is complete."""
         return Transform(self.path, self.estimator)
@@ -184,3 +188,6 @@ class Leaf(Node):
 
     def learning(self, route: Route = ()) -> list[tuple[Leaf, Route]]:
         return [(self, route)]
+
+    def rounds(self) -> list[list[Leaf]]:
+        return [[self]] if self.learns else []

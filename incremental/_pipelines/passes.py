@@ -18,7 +18,7 @@ from incremental._learning.learner import Learner
 from incremental._pipelines.layout import known_of
 from incremental._pipelines.node import Leaf
 from incremental._pipelines.parameters import own_params
-from incremental._pipelines.routes import plan_along
+from incremental._pipelines.routes import Route, plan_along
 from incremental._pipelines.tree import tree_of
 from incremental._planning.plan import Plan
 
@@ -138,11 +138,28 @@ class Passes:
             if not todo or todo[0][0].estimator is self._last:
                 return
             learner = self._learner_of([leaf for leaf, _ in todo])
-            names = [name for leaf, _ in todo for name in self._columns(leaf)]
-            yield learner, plan_along(self._planned, names, [route for _, route in todo], True)
+            yield learner, self._along([leaf for leaf, _ in todo], [route for _, route in todo])
             for (leaf, _), trained in zip(todo, learner.model, strict=True):
                 leaf.estimator = trained
                 leaf.complete = True
+
+    def ahead(self) -> Iterator[tuple[str, Plan]]:
+        """Yield the names of those who learn and what they read, for each pass, reading nothing."""
+        for leaves in self._tree.rounds():
+            if leaves[0].estimator is self._last:
+                return
+            names = ", ".join(leaf.path or type(leaf.estimator).__name__ for leaf in leaves)
+            yield names, self._along(leaves, [()] * len(leaves))
+
+    @property
+    def needs_rows(self) -> bool:
+        """Say whether the first rows are read before."""
+        return self._tree.needs_rows
+
+    def _along(self, leaves: list[Leaf], routes: list[Route]) -> Plan:
+        """Return the plan of a pass in which steps learn."""
+        names = [name for leaf in leaves for name in self._columns(leaf)]
+        return plan_along(self._planned, names, routes, True)
 
     def _columns(self, leaf: Leaf) -> dict[str, str]:
         """Return what blocks call the values that a step learns from, and what it calls them."""
