@@ -14,8 +14,7 @@ from sklearn.base import clone
 
 from incremental._data.blocks import Blocks
 from incremental._data.nearly_right import is_lazy
-from incremental._engines.base import Engine
-from incremental._engines.budget import Budget, Prefetch
+from incremental._engines.base import Budget, Engine, Prefetch
 from incremental._engines.open import name_scheduler, open_engine
 from incremental._estimator.explanation import Explanation, Pass, bytes_ahead
 from incremental._estimator.fit import Fit
@@ -173,14 +172,18 @@ class ExplainedModel(ScoredModel):
 
         Parameters
         ----------
-        X, y, X_val, y_val, sample_weight_val
+        X : dask collection, list of Delayed, or array-like of shape (n_samples, n_features)
+            The data.
+        y : the same with shape (n_samples,) or (n_samples, n_outputs), default=None
+            The target.
+        X_val, y_val, sample_weight_val : the same, default=None
             As for `fit`.
         **fit_params : dict
             As for `fit`.
 
         Returns
         -------
-        explanation : Explanation
+        Explanation
             Blocks and rows, what each pass reads, memory, the scheduler, and warnings: as
             attributes, as text (``print``), and as a table in notebooks.
 
@@ -201,11 +204,18 @@ class ExplainedModel(ScoredModel):
         >>> from incremental import Incremental
         >>> from incremental.datasets import make_classification
         >>> X, y = make_classification(n_samples=10_000, chunks=1_000, random_state=0)
-        >>> explanation = Incremental(SGDClassifier(), max_iter=3).explain(X, y)
-        >>> explanation.n_blocks, explanation.n_rows
-        (10, 10000)
-        >>> for one in explanation.passes:
-        ...     print(one)
+        >>> explanation = Incremental(SGDClassifier(), max_iter=3, prefetch=4).explain(X, y)
+        >>> print(explanation)
+        fit of SGDClassifier()
+        Blocks: 10
+        Rows: 10,000
+        Largest block of X: 156.25 kiB
+        Ahead of the model: at most 4 blocks, bytes: 625.00 kiB
+        Scheduler: threads, ... at once
+        - find the labels of y: 10 reads
+        - 3 x pass of SGDClassifier: 10 reads
+        >>> explanation.passes[0].reads
+        10
         """
         wrapper = clone(self)  # its random_state is another one: none of the user's is drawn from
         if wrapper.random_state is None:

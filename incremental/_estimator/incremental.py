@@ -7,9 +7,9 @@ from sklearn.utils.metaestimators import available_if
 
 from incremental._compat import CallbackSupportMixin, with_callbacks
 from incremental._estimator.advice import names_replacements
+from incremental._estimator.explain import ExplainedModel
 from incremental._estimator.fit import Fit
 from incremental._estimator.parameters import check_validation_data, check_wrapper, new_model
-from incremental._estimator.explain import ExplainedModel
 from incremental._estimator.weights import shows_weights
 from incremental._learning.classes import accepts
 from incremental._learning.learner import last_step

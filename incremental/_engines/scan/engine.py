@@ -16,6 +16,7 @@ from incremental._compat import is_store
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
 from incremental._engines.base import Prefetch
+from incremental._engines.budget import Budget
 from incremental._engines.local.engine import LearningHere
 from incremental._engines.local.schedulers import open_scheduler
 from incremental._engines.local.stream import stream
