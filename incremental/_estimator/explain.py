@@ -18,7 +18,6 @@ from incremental._engines.base import Budget, Engine, Prefetch
 from incremental._engines.open import name_scheduler, open_engine
 from incremental._estimator.explanation import Explanation, Pass, bytes_ahead
 from incremental._estimator.fit import Fit
-from incremental._estimator.parameters import check_validation_data, check_wrapper, new_model
 from incremental._estimator.scored import ScoredModel
 from incremental._learning.classes import asks_for_labels
 from incremental._learning.labels import last_step
@@ -220,9 +219,4 @@ class ExplainedModel(ScoredModel):
         wrapper = clone(self)  # its random_state is another one: none of the user's is drawn from
         if wrapper.random_state is None:
             wrapper.random_state = 0
-        check_wrapper(wrapper, X)
-        check_validation_data(wrapper, X, X_val, y_val, sample_weight_val)
-        given = (X_val, y_val, sample_weight_val) if wrapper.early_stopping else None
-        model, seed = new_model(wrapper)
-        look = Look(wrapper, model, seed, X, y, n_passes=wrapper.max_iter, validation_data=given)
-        return look.explain(fit_params)
+        return Look.anew(wrapper, X, y, (X_val, y_val, sample_weight_val)).explain(fit_params)

@@ -9,7 +9,7 @@ from incremental._compat import CallbackSupportMixin, with_callbacks
 from incremental._estimator.advice import names_replacements
 from incremental._estimator.explain import ExplainedModel
 from incremental._estimator.fit import Fit
-from incremental._estimator.parameters import check_validation_data, check_wrapper, new_model
+from incremental._estimator.parameters import check_wrapper, new_model
 from incremental._estimator.weights import shows_weights
 from incremental._learning.classes import accepts
 from incremental._learning.learner import last_step
@@ -237,12 +237,7 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
         >>> Incremental(StandardScaler()).fit(X).mean_
         array([4.5])
         """
-        check_wrapper(self, X)
-        check_validation_data(self, X, X_val, y_val, sample_weight_val)
-        validation_data = (X_val, y_val, sample_weight_val) if self.early_stopping else None
-        model, seed = new_model(self)
-        fit = Fit(self, model, seed, X, y, n_passes=self.max_iter, validation_data=validation_data)
-        fit.run(fit_params)
+        Fit.anew(self, X, y, (X_val, y_val, sample_weight_val)).run(fit_params)
         return self
 
     @shows_weights(_learns_weights)
