@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import distributed
@@ -14,6 +14,7 @@ from dask.typing import Key
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
 from incremental._engines.base import Engine, Turn
+from incremental._engines.cluster.convoy import Alone
 from incremental._engines.cluster.stream import stream
 from incremental._engines.cluster.training import turns
 from incremental._planning.graph import Graph
@@ -61,15 +62,30 @@ class ClusterEngine(Engine):
             "frames, or pass shuffle='tasks' to Bag.groupby."
         )
 
+    def company(self, planned: Plan) -> AbstractContextManager[Alone]:
+        """Return a context with whom the blocks are shared."""
+        return nullcontext(Alone())
+
+    @contextmanager
     def stream(
         self, planned: Plan, *, prefetch: int | None = None
-    ) -> AbstractContextManager[Iterator[tuple[int, Block]]]:
-        return stream(planned, self.client, self._prefetch(prefetch))
+    ) -> Iterator[Iterator[tuple[int, Block]]]:
+        with (
+            self.company(planned) as company,
+            stream(planned, self.client, self._prefetch(prefetch), company) as computed,
+        ):
+            yield computed
 
+    @contextmanager
     def train(
         self, learner: Any, planned: Plan, *, prefetch: int | None = None, listening: bool = False
-    ) -> AbstractContextManager[Iterator[Turn]]:
-        return turns(learner, planned, self.client, self._prefetch(prefetch), listening)
+    ) -> Iterator[Iterator[Turn]]:
+        n_ahead = self._prefetch(prefetch)
+        with (
+            self.company(planned) as company,
+            turns(learner, planned, self.client, n_ahead, listening, company) as found,
+        ):
+            yield found
 
     def _prefetch(self, given: int | None) -> int:
         """Return how many blocks are computed ahead: what is given, or what keeps all busy."""
