@@ -58,10 +58,13 @@ def share(groups: Sequence[Group], n_fits: Sequence[int]) -> Iterator[dict[int, 
     for numbered, n in zip(found, n_fits, strict=True):
         users.update(dict.fromkeys(numbered.numbers.values(), n))
     holds = [held(g.graph, g.keys, f, users) for g, f in zip(groups, found, strict=True)]
-    needs = [
-        [frozenset(numbered.numbers[key] for key in new if key in hold) for new in numbered.new]
-        for numbered, hold in zip(found, holds, strict=True)
-    ]
+    needs = []
+    for group, numbered, hold in zip(groups, found, holds, strict=True):
+        # Values in memory have no order: they lie where they are until all have them.
+        computed = {key for key in hold if not isinstance(group.graph[key], DataNode)}
+        needs.append(
+            [frozenset(numbered.numbers[k] for k in new if k in computed) for new in numbered.new]
+        )
     for visits in agreeing(needs):
         yield {
             i: Shared({k: n for k, n in found[i].numbers.items() if users[n] > 1}, holds[i], at)
