@@ -22,7 +22,7 @@ from incremental._pipelines.passes import NO_ROWS
 from incremental._pipelines.passes import Passes as StepPasses
 from incremental._pipelines.routes import through
 from incremental._pipelines.target import who_needs_y
-from incremental._pipelines.tree import is_tree, learning_steps
+from incremental._pipelines.tree import goes_on, is_tree, learning_steps
 from incremental._planning.plan import Plan
 from incremental._scoring import early_stopping as _validation
 from incremental._scoring.scorers import find_scorer
@@ -102,7 +102,7 @@ class Fit:
             task = self._begin()
             example = self._train_steps(planned, engine, task)
             learner, planned = self._make_learner(planned, example)
-            if "" in self._learning:
+            if goes_on(self._model):
                 passes = Passes(self._wrapper, learner, planned, engine, interrupt)
                 passes.run(self._n_passes, validation, task)
                 if validation is not None and held_out is None:

@@ -13,7 +13,7 @@ from incremental._estimator.scored import ScoredModel
 from incremental._estimator.weights import shows_weights
 from incremental._learning.classes import accepts
 from incremental._learning.learner import last_step
-from incremental._pipelines.tree import learning_steps
+from incremental._pipelines.tree import goes_on
 
 
 def _learns_weights(self) -> bool:
@@ -21,7 +21,13 @@ def _learns_weights(self) -> bool:
 
 
 def _goes_on(self) -> bool:
-    return "" in learning_steps(self._model)  # partial_fit is for the last step only
+    if goes_on(self._model):  # partial_fit is for the last step only
+        return True
+    last = type(last_step(self._model)).__name__
+    raise AttributeError(
+        f"{last} does not learn block by block, and what it has gathered of the blocks is not "
+        "kept: call fit with all of them"
+    )
 
 
 class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):

@@ -9,12 +9,13 @@ from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from incremental._learning.labels import last_step
 from incremental._pipelines.by_column import ByColumn
 from incremental._pipelines.composites import InOrder, Union
 from incremental._pipelines.layout import known_of
 from incremental._pipelines.node import Leaf, Node
 from incremental._pipelines.routes import OF_STEPS, join, passes_through
-from incremental._pipelines.transformers import is_stateless
+from incremental._pipelines.transformers import by_summaries, is_stateless, learns_otherwise
 
 
 def tree_of(path: str, estimator: Any) -> Node:
@@ -29,8 +30,17 @@ def tree_of(path: str, estimator: Any) -> Node:
 
 
 def is_tree(estimator: Any) -> bool:
-    """Say whether an estimator is made of steps that are trained in passes of their own, if any."""
-    return isinstance(estimator, OF_STEPS)
+    """Say whether an estimator is trained in passes of its steps' own, if any.
+
+    One that learns from summaries, or looks at the layout only, is a step by itself.
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    >>> is_tree(OneHotEncoder()), is_tree(StandardScaler())
+    (True, False)
+    """
+    return isinstance(estimator, OF_STEPS) or learns_otherwise(estimator)
 
 
 def check(estimator: Any, X: Any) -> None:
@@ -82,6 +92,12 @@ def learning_steps(estimator: Any) -> dict[str, Any]:
         for leaf in tree_of("", estimator).leaves()
         if leaf.learns
     }
+
+
+def goes_on(estimator: Any) -> bool:
+    """Say whether the last step learns block by block, in as many passes as one likes."""
+    last = last_step(estimator)
+    return "" in learning_steps(estimator) and by_summaries(last) is None
 
 
 def last_path(estimator: Any) -> str:
