@@ -46,7 +46,7 @@ class Summaries(ABC):
     def fit(self, estimator: Any, summary: Any) -> None:
         """Give the estimator what its own ``fit`` on all rows would have given it, in place."""
 
-    def check_size(self, estimator: Any, summary: Any) -> None:
+    def check_size(self, estimator: Any, summary: Any) -> None:  # noqa: B027
         """Refuse a summary that has grown beyond the limit.
 
         Raises

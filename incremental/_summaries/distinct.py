@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.utils import check_array
 
 
@@ -97,11 +98,14 @@ class Table:
     columns : list of Distinct
     names : pandas.Index, or None
         The columns of a dataframe, which a small one is to be given; None for an array.
+    is_sparse : bool
+        Whether they are those of a sparse matrix.
     """
 
-    def __init__(self, columns: list[Distinct], names: Any = None):
+    def __init__(self, columns: list[Distinct], names: Any = None, is_sparse: bool = False):
         self.columns = columns
         self.names = names
+        self.is_sparse = is_sparse
 
     def merge(self, other: Table) -> Table:
         if len(self.columns) != len(other.columns):
@@ -110,7 +114,7 @@ class Table:
                 f"{len(other.columns)}."
             )
         pairs = zip(self.columns, other.columns, strict=True)
-        return Table([one.merge(two) for one, two in pairs], self.names)
+        return Table([one.merge(two) for one, two in pairs], self.names, self.is_sparse)
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -123,7 +127,7 @@ class Table:
         return i if self.names is None else self.names[i]
 
 
-def table(X: Any) -> Table:
+def table(X: Any, accept_sparse: bool = False) -> Table:
     """Return the different values of each column of an array or a dataframe.
 
     Examples
@@ -132,13 +136,31 @@ def table(X: Any) -> Table:
     array([2, 3])
     """
     if getattr(X, "ndim", 0) == 2 and hasattr(X, "iloc"):
-        columns = [distinct(X.iloc[:, i]) for i in range(X.shape[1])]
-        return Table(columns, X.columns)
-    is_array = hasattr(X, "dtype")
-    X = check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=0)
-    if not is_array and X.dtype.kind == "U":
+        return Table([distinct(X.iloc[:, i]) for i in range(X.shape[1])], X.columns)
+    has_dtype = hasattr(X, "dtype")
+    X = check_array(
+        X,
+        accept_sparse="csc" if accept_sparse else False,
+        dtype=None,
+        ensure_all_finite=False,
+        ensure_min_samples=0,
+    )
+    if sp.issparse(X):
+        return Table([_of_sparse(X, i) for i in range(X.shape[1])], is_sparse=True)
+    if not has_dtype and X.dtype.kind == "U":
         X = X.astype(object)
     return Table([distinct(column) for column in X.T])
+
+
+def _of_sparse(X: Any, i: int) -> Distinct:
+    """Return the different values of a column of a CSC matrix, the zeros included."""
+    stored = X.data[X.indptr[i] : X.indptr[i + 1]]
+    n_zeros = X.shape[0] - len(stored)
+    values, counts = np.unique(stored, return_counts=True)
+    if not n_zeros:
+        return Distinct(values, counts)
+    values = np.concatenate([values, np.zeros(1, X.dtype)])
+    return distinct(values, np.concatenate([counts, [n_zeros]]))
 
 
 def assemble(columns: list[Any], names: Any) -> Any:

@@ -28,7 +28,7 @@ class Encoders(Summaries):
 
     def fit(self, estimator: Any, summary: Table) -> None:
         if estimator.min_frequency is None and estimator.max_categories is None:
-            estimator.fit(_once(summary))
+            estimator.fit(once(summary))
             return
         frequent, repeats = _repeats([_roles(estimator, i, summary) for i in range(len(summary))])
         columns = [
@@ -54,7 +54,7 @@ def check_values(estimator: Any, summary: Table, what: str) -> None:
         )
 
 
-def _once(summary: Table) -> Any:
+def once(summary: Table) -> Any:
     """Return rows that have all different values; short columns begin again."""
     sizes = [len(column.counts) for column in summary.columns]
     places = np.arange(max(sizes, default=0))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from incremental._summaries.base import Summaries
 from incremental._summaries.encoders import Encoders
+from incremental._summaries.imputers import Imputers, Pattern
 
 #: By the exact class: what is derived may learn otherwise.
 OF_SCIKIT_LEARN: dict[type, Summaries] = {
+    MissingIndicator: Pattern(),
     OneHotEncoder: Encoders(),
     OrdinalEncoder: Encoders(),
+    SimpleImputer: Imputers(),
 }
 
 PROTOCOL = ("block_summary", "merge_summaries", "fit_summary")
