@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state, check_scalar
 from incremental._estimator.advice import check_learns
 from incremental._estimator.checks import check_parameters, check_settings
 from incremental._estimator.columns import check_same_columns
+from incremental._pipelines.targets import prepare
 from incremental._pipelines.transformers import keep_blocks
 from incremental._pipelines.tree import check as check_steps
 from incremental._pipelines.tree import goes_on, is_tree
@@ -106,4 +107,5 @@ def new_model(wrapper: Any) -> tuple[Any, int]:
         for name in sorted(names):
             if name == "random_state" or name.endswith("__random_state"):
                 model.set_params(**{name: random_state.randint(np.iinfo(np.int32).max)})
+    prepare(model)
     return model, seed

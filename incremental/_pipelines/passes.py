@@ -13,13 +13,14 @@ from incremental._data.values import Block, n_rows, rows
 from incremental._engines.base import Engine
 from incremental._learning.block_checks import check_block
 from incremental._learning.classes import needs_classes
-from incremental._learning.labels import last_step
+from incremental._learning.labels import learner_in
 from incremental._learning.learner import Learner
 from incremental._pipelines.gathered import Gathered
-from incremental._pipelines.layout import known_of
+from incremental._pipelines.layout import UNKNOWN, Known
 from incremental._pipelines.node import Leaf
 from incremental._pipelines.parameters import own_params
 from incremental._pipelines.routes import plan_along
+from incremental._pipelines.targets import columns_of_y, targets_of, with_target
 from incremental._pipelines.tree import goes_on, tree_of
 from incremental._planning.plan import Plan
 
@@ -107,8 +108,10 @@ class Passes:
         Parameters of ``partial_fit`` that are the same for all blocks, named by `name_params`.
     seed, classes, batch_size
         As for `Learner`.
-    X : dask collection, list of Delayed, or data in memory
-        What the blocks are cut from: tells which columns there are.
+    known : Known
+        What is known of X: tells which columns there are.
+    is_target : bool, default=False
+        Whether the model transforms y, which is the X of the blocks: then its last step, too.
 
     Attributes
     ----------
@@ -125,13 +128,17 @@ class Passes:
         seed: int,
         classes: Any,
         batch_size: int | None,
-        X: Any,
+        known: Known,
+        is_target: bool = False,
     ):
         self.first_rows: Any = None
         #: Is trained by others, in as many passes as it takes; None if it learns from summaries.
-        self._last = last_step(model) if goes_on(model) else None
+        self._last = learner_in(model) if goes_on(model) and not is_target else None
+        #: The names of regressors whose y is transformed, and the blocks that they learn from.
+        self._inside: dict[str, Plan] = {}
+        self._model = model
         self._tree = tree_of("", model)
-        self._tree.check(known_of(X))  # notes what cannot be checked before the first rows
+        self._tree.check(known)  # notes what cannot be checked before the first rows
         self._planned = planned
         self._engine = engine
         self._params = params
@@ -141,6 +148,7 @@ class Passes:
 
     def __iter__(self) -> Iterator[tuple[StepsLearner, Plan]]:
         """Yield who learns and what, for each pass."""
+        yield from self._train_targets()
         number = 0
         if self._tree.needs_rows:
             number, self.first_rows = first_rows(self._planned.blocks, self._engine)
@@ -154,9 +162,39 @@ class Passes:
                 return
             learner = self._learner_of([leaf for leaf, _ in todo])
             names = [name for leaf, _ in todo for name in self._columns(leaf)]
-            yield learner, plan_along(self._planned, names, [route for _, route in todo], True)
+            planned = self._planned_for(todo[0][0])
+            yield learner, plan_along(planned, names, [route for _, route in todo], True)
             for (leaf, _), trained in zip(todo, learner.model, strict=True):
                 leaf.take(trained)
+
+    @property
+    def trained(self) -> Any:
+        """Return the model that is trained."""
+        return self._tree.estimator
+
+    def _train_targets(self) -> Iterator[tuple[StepsLearner, Plan]]:
+        """Train what transforms y, from outside to inside."""
+        planned = self._planned
+        for path, target in targets_of(self._model):
+            passes = Passes(
+                target.transformer_,
+                columns_of_y(planned),
+                self._engine,
+                {},
+                self._seed,
+                None,
+                self._batch_size,
+                UNKNOWN,
+                is_target=True,
+            )
+            yield from passes
+            target.transformer_ = passes.trained
+            self._inside[path] = planned = with_target(planned, target)
+
+    def _planned_for(self, leaf: Leaf) -> Plan:
+        """Return the blocks for a step, and for those that learn in the same pass."""
+        inside = [p for path, p in self._inside.items() if f"{leaf.path}__".startswith(f"{path}__")]
+        return inside[-1] if inside else self._planned
 
     def _columns(self, leaf: Leaf) -> dict[str, str]:
         """Return what blocks call the values that a step learns from, and what it calls them."""

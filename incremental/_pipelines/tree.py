@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from incremental._learning.labels import last_step
+from incremental._learning.labels import learner_in
 from incremental._pipelines.by_column import ByColumn
 from incremental._pipelines.composites import InOrder, Union
 from incremental._pipelines.layout import known_of
 from incremental._pipelines.node import Leaf, Node
 from incremental._pipelines.routes import OF_STEPS, join, passes_through
+from incremental._pipelines.targets import OfTarget, parts_of
 from incremental._pipelines.transformers import by_summaries, is_stateless, learns_otherwise
 
 
@@ -26,6 +27,8 @@ def tree_of(path: str, estimator: Any) -> Node:
         return ByColumn(path, estimator, tree_of)
     if isinstance(estimator, FeatureUnion):
         return Union(path, estimator, tree_of)
+    if isinstance(estimator, TransformedTargetRegressor):
+        return OfTarget(path, estimator, tree_of)
     return Leaf(path, estimator)
 
 
@@ -40,7 +43,8 @@ def is_tree(estimator: Any) -> bool:
     >>> is_tree(OneHotEncoder()), is_tree(StandardScaler())
     (True, False)
     """
-    return isinstance(estimator, OF_STEPS) or learns_otherwise(estimator)
+    of_steps = isinstance(estimator, (*OF_STEPS, TransformedTargetRegressor))
+    return of_steps or learns_otherwise(estimator)
 
 
 def check(estimator: Any, X: Any) -> None:
@@ -96,17 +100,20 @@ def learning_steps(estimator: Any) -> dict[str, Any]:
 
 def goes_on(estimator: Any) -> bool:
     """Say whether the last step learns block by block, in as many passes as one likes."""
-    last = last_step(estimator)
-    return "" in learning_steps(estimator) and by_summaries(last) is None
+    return "" in learning_steps(estimator) and by_summaries(learner_in(estimator)) is None
 
 
 def last_path(estimator: Any) -> str:
     """Return the name of the last step of a pipeline."""
     path = ""
-    while isinstance(estimator, Pipeline) and estimator.steps:
-        name, estimator = estimator.steps[-1]
+    while True:
+        if isinstance(estimator, Pipeline) and estimator.steps:
+            name, estimator = estimator.steps[-1]
+        elif isinstance(estimator, TransformedTargetRegressor):
+            name, estimator = "regressor", parts_of(estimator)[1]
+        else:
+            return path
         path = join(path, name)
-    return path
 
 
 def first_step(estimator: Any) -> Any:
@@ -126,6 +133,8 @@ def first_step(estimator: Any) -> Any:
             steps = [step for _, step in estimator.transformer_list if not isinstance(step, str)]
         elif isinstance(estimator, FrozenEstimator):
             steps = [estimator.estimator]
+        elif isinstance(estimator, TransformedTargetRegressor):
+            steps = [parts_of(estimator)[1]]
         else:
             return estimator
         estimator = steps[0] if steps else None

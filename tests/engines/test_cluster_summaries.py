@@ -7,6 +7,8 @@ import time
 
 import dask
 import pytest
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.linear_model import SGDRegressor
 from sklearn.pipeline import make_union
 from sklearn.preprocessing import StandardScaler
 
@@ -39,6 +41,19 @@ def test_a_step_alone_learns_on_a_cluster(clean):
     X, blocks = numbered(7)
     model = Incremental(Centre()).fit(X)
     assert same_state(model.estimator_, centred(blocks))
+
+
+def test_a_regressor_of_a_transformed_y_learns_on_a_cluster(clean):
+    X, _ = numbered(7)
+    y = X.sum(1)
+    target = TransformedTargetRegressor(SGDRegressor(), transformer=StandardScaler())
+    there = Incremental(target, random_state=0, max_iter=2).fit(X, y)
+    predicted = there.predict(X).compute()
+    with dask.config.set(scheduler="synchronous"):
+        here = Incremental(target, random_state=0, max_iter=2).fit(X, y)
+        assert (predicted == here.predict(X).compute()).all()
+    assert same_state(there.transformer_, here.transformer_)
+    assert same_state(there.regressor_, here.regressor_)
 
 
 def test_a_summary_counts_once_where_workers_die(clean, log):

@@ -37,6 +37,9 @@ class Centre(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return np.asarray(X) - self.mean_
 
+    def inverse_transform(self, X):
+        return X + self.mean_
+
 
 class Supervised(Centre):
     """Knows the mean of y, too."""
