@@ -44,6 +44,7 @@ __all__ = [
     "response_methods",
     "safe_indexing",
     "scorers_in",
+    "set_target_dimensions",
     "validations",
     "with_arguments",
     "with_callbacks",
@@ -149,6 +150,15 @@ def validations(estimator: Any, *, has_steps: bool) -> Iterator[Callable[[], Non
         for one in inside:
             if isinstance(one, BaseEstimator) and hasattr(one, "_parameter_constraints"):
                 yield one._validate_params
+
+
+def set_target_dimensions(model: Any, n_dimensions: int) -> None:
+    """Tell a TransformedTargetRegressor whether predictions have one dimension, as its y.
+
+    scikit-learn 1.6 to 1.9: only its ``fit``, which needs all of y, notes that.  To be replaced by
+    nothing once ``predict`` follows the regressor.
+    """
+    model._training_dim = n_dimensions
 
 
 def scorers_in(scorer: Any) -> list[Any]:
