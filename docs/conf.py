@@ -76,5 +76,5 @@ html_theme_options = {
 
 def setup(app):
     """Draw the figures of the speed page, and link names of other packages to their sites."""
-    app.connect("builder-inited", lambda app: draw(HERE / "speed_table.rst", HERE / "_generated"))
+    draw(HERE / "speed_table.rst", HERE / "_generated")
     app.connect("missing-reference", links_of_other_sites)

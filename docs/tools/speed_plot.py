@@ -17,12 +17,10 @@ def rows(table):
     >>> rows("====== ========\\ntime     0.5      1       yes\\n")
     [('time', 0.5, 1.0)]
     """
-    found = []
-    for line in table.splitlines():
-        claim, *cells = line.rsplit(maxsplit=3) if not line.startswith("=") else [line]
-        if len(cells) == 3 and cells[2] in ("yes", "**no**"):
-            found.append((claim.strip(), float(cells[0]), float(cells[1])))
-    return found
+    cells = [line.rsplit(maxsplit=3) for line in table.splitlines()]
+    return [
+        (cell[0], float(cell[1]), float(cell[2])) for cell in cells if cell[3:] in (["yes"], ["**no**"])
+    ]
 
 
 def draw(table, folder):
