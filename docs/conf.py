@@ -9,8 +9,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from docs.tools.speed_plot import draw  # noqa: E402
 from docs.tools.other_sites import links_of_other_sites  # noqa: E402
+from docs.tools.speed_plot import draw  # noqa: E402
 from incremental import __version__  # noqa: E402
 
 # The examples are the time of the build; libraries with threads of their own make it longer.

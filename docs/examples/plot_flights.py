@@ -32,7 +32,9 @@ for month, part in table.groupby("month"):
 # The frame is lazy: dask reads a file when its turn has come.  Cancelled flights have no delay and
 # are left out.  December is held out.
 columns = ["carrier", "origin", "hour", "dep_delay", "distance", "air_time"]
-flights = dd.read_parquet(sorted(folder.glob("*.parquet")), columns=[*columns, "month", "arr_delay"])
+flights = dd.read_parquet(
+    sorted(folder.glob("*.parquet")), columns=[*columns, "month", "arr_delay"]
+)
 flights = flights.dropna(subset=["arr_delay"])
 train, test = flights[flights.month != 12], flights[flights.month == 12]
 X, y = train[columns], (train.arr_delay > 15).astype(int)

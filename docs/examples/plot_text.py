@@ -51,7 +51,8 @@ from incremental import Incremental
 
 model = Incremental(
     make_pipeline(
-        HashingVectorizer(n_features=2**16, alternate_sign=False, norm=None), MultinomialNB(alpha=0.1)
+        HashingVectorizer(n_features=2**16, alternate_sign=False, norm=None),
+        MultinomialNB(alpha=0.1),
     ),
     classes=range(N_TOPICS),
 )

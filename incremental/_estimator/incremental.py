@@ -7,9 +7,9 @@ from sklearn.utils.metaestimators import available_if
 
 from incremental._compat import CallbackSupportMixin, with_callbacks
 from incremental._estimator.advice import names_replacements
+from incremental._estimator.explain import ExplainedModel
 from incremental._estimator.fit import Fit
 from incremental._estimator.parameters import check_validation_data, check_wrapper, new_model
-from incremental._estimator.scored import ScoredModel
 from incremental._estimator.weights import shows_weights
 from incremental._learning.classes import accepts
 from incremental._learning.labels import learner_in
@@ -30,7 +30,7 @@ def _goes_on(self) -> bool:
     )
 
 
-class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """Train an estimator with ``partial_fit`` on data larger than memory.
 
     Dask computes the blocks of the data, several at once and ahead of the model; the wrapped

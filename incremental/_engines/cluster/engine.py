@@ -18,7 +18,7 @@ from incremental._compat import fused
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
 from incremental._engines.base import Engine, Prefetch, Turn
-from incremental._engines.budget import make_budget
+from incremental._engines.budget import Budget, make_budget
 from incremental._engines.cluster.convoy import Alone
 from incremental._engines.cluster.stream import stream
 from incremental._engines.cluster.training import turns
@@ -67,10 +67,17 @@ class ClusterEngine(Engine):
             "frames, or pass shuffle='tasks' to Bag.groupby."
         )
 
-    def plan(self, blocks: Blocks) -> Plan:
+    @property
+    def workers(self) -> int:
+        return sum(self.client.nthreads().values())
+
+    def budget(self, prefetch: Prefetch) -> Budget:
+        return make_budget(prefetch, self.workers, self._memory)
+
+    def prepare(self, blocks: Blocks) -> Blocks:
         # Each task costs the scheduler much more than it costs to fuse.
         graph = fused(blocks.graph, chain.from_iterable(blocks.keys))
-        return super().plan(replace(blocks, graph=graph))
+        return replace(blocks, graph=graph)
 
     def company(self, planned: Plan) -> AbstractContextManager[Alone]:
         """Return a context with whom the blocks are shared."""
@@ -100,7 +107,7 @@ class ClusterEngine(Engine):
 
     def _prefetch(self, given: Prefetch, blocks: Blocks) -> int:
         """Return how many blocks are computed ahead: what is given, or what keeps all busy."""
-        budget = make_budget(given, sum(self.client.nthreads().values()), self._memory)
+        budget = self.budget(given)
         largest = max(map(blocks.n_bytes, range(len(blocks))), default=0)
         return int(min(budget.n_blocks, budget.n_bytes // largest if largest else math.inf))
 

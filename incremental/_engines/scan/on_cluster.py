@@ -95,9 +95,8 @@ class MeetingOnCluster(ClusterEngine):
             return super().get(graph, keys)
         return Values(self._task, self.client.get, graph, keys).result()
 
-    def plan(self, blocks: Blocks) -> Plan:
-        # Fused tasks would hide what the fits have in common.
-        return super(ClusterEngine, self).plan(blocks)
+    def prepare(self, blocks: Blocks) -> Blocks:
+        return blocks  # fused tasks would hide what the fits have in common
 
     @contextmanager
     def company(self, planned: Plan) -> Iterator[Alone]:
