@@ -28,7 +28,10 @@ class Selectable(da.Array):
     way, or pickled, is a plain array.
     """
 
+    #: What was selected, by the name of the array and a digest of the positions.
     _selected: dict[tuple[str, bytes], da.Array]
+    #: The chunks that dask selects so many rows in, by their number: it goes by nothing else.
+    _chunks_of: dict[tuple[str, int], tuple[tuple[int, ...], ...]]
     _lock: threading.Lock
 
     @classmethod
@@ -43,7 +46,7 @@ class Selectable(da.Array):
         ):
             return data
         self = cls(data.dask, data.name, data.chunks, meta=data)
-        self._selected, self._lock = {}, threading.Lock()
+        self._selected, self._chunks_of, self._lock = {}, {}, threading.Lock()
         return self
 
     def __getitem__(self, index: Any) -> da.Array:
@@ -57,32 +60,37 @@ class Selectable(da.Array):
             and len(positions)
         ):
             return super().__getitem__(index)
-        known = self.name, hashlib.sha256(np.ascontiguousarray(positions)).digest()
+        known = self.name, hashlib.sha256(np.ascontiguousarray(positions).data).digest()
         with self._lock:
             if known not in self._selected:
-                self._selected[known] = self._select(positions, super().__getitem__(index))
+                self._selected[known] = self._select(positions)
             return self._selected[known]
 
-    def _select(self, positions: np.ndarray, same: da.Array) -> da.Array:
-        """Return the rows at `positions` in the chunks of `same`, which has them, too."""
-        positions = np.arange(len(self))[positions]  # none of which is negative
-        if np.array_equal(positions, np.arange(len(self))):
-            return same  # all of them: nothing is copied
+    def _select(self, positions: np.ndarray) -> da.Array:
+        every = np.arange(len(self))
+        if np.array_equal(positions, every):
+            return super().__getitem__(slice(None))
+        known = self.name, len(positions)
+        if known not in self._chunks_of:
+            self._chunks_of[known] = super().__getitem__(positions).chunks
+        chunks = self._chunks_of[known]
+        positions = every[positions]  # none of which is negative
         rest = (0,) * (self.ndim - 1)
         name, layer = selection(
             [(self.name, i, *rest) for i in range(self.numblocks[0])],
             self.chunks[0],
             positions,
-            np.cumsum([0, *same.chunks[0]]).tolist(),
+            np.cumsum([0, *chunks[0]]).tolist(),
             np.searchsorted(np.cumsum(self.chunks[0]), positions, side="right"),
             _taken,
             rest,
         )
-        graph = HighLevelGraph.from_collections(name, layer, dependencies=[self])
-        return da.Array(graph, name, same.chunks, meta=same)
+        below: list[Any] = [self]
+        graph = HighLevelGraph.from_collections(name, layer, dependencies=below)
+        return da.Array(graph, name, chunks, meta=self)
 
 
 def _taken(values: Any, which: Any) -> Any:
-    """Return rows laid out as `numpy.take` does, so that sums over them are the same bit for bit."""
+    """Return rows laid out as by `numpy.take`: so sums over them are the same bit for bit."""
     found = rows(values, which)
     return np.ascontiguousarray(found) if type(found) is np.ndarray else found
