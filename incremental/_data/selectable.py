@@ -10,7 +10,7 @@ import dask.array as da
 import numpy as np
 from dask.highlevelgraph import HighLevelGraph
 
-from incremental._compat import array_meta
+from incremental._compat import array_meta, selected_chunks
 from incremental._data.rows import selection
 from incremental._data.values import rows
 
@@ -30,8 +30,6 @@ class Selectable(da.Array):
 
     #: What was selected, by the name of the array and a digest of the positions.
     _selected: dict[tuple[str, bytes], da.Array]
-    #: The chunks that dask selects so many rows in, by their number: it goes by nothing else.
-    _chunks_of: dict[tuple[str, int], tuple[tuple[int, ...], ...]]
     _lock: threading.Lock
 
     @classmethod
@@ -46,7 +44,7 @@ class Selectable(da.Array):
         ):
             return data
         self = cls(data.dask, data.name, data.chunks, meta=data)
-        self._selected, self._chunks_of, self._lock = {}, {}, threading.Lock()
+        self._selected, self._lock = {}, threading.Lock()
         return self
 
     def __getitem__(self, index: Any) -> da.Array:
@@ -67,27 +65,25 @@ class Selectable(da.Array):
             return self._selected[known]
 
     def _select(self, positions: np.ndarray) -> da.Array:
-        every = np.arange(len(self))
-        if np.array_equal(positions, every):
-            return super().__getitem__(slice(None))
-        known = self.name, len(positions)
-        if known not in self._chunks_of:
-            self._chunks_of[known] = super().__getitem__(positions).chunks
-        chunks = self._chunks_of[known]
-        positions = every[positions]  # none of which is negative
+        if len(positions) >= len(self) or _is_outside(positions, len(self)):
+            return super().__getitem__(positions)  # all are its own chunks; or this is an error
         rest = (0,) * (self.ndim - 1)
+        chunks = selected_chunks(self.chunks[0], len(positions))
         name, layer = selection(
             [(self.name, i, *rest) for i in range(self.numblocks[0])],
             self.chunks[0],
             positions,
-            np.cumsum([0, *chunks[0]]).tolist(),
-            np.searchsorted(np.cumsum(self.chunks[0]), positions, side="right"),
+            np.cumsum([0, *chunks]).tolist(),
             _taken,
             rest,
         )
         below: list[Any] = [self]
         graph = HighLevelGraph.from_collections(name, layer, dependencies=below)
-        return da.Array(graph, name, chunks, meta=self)
+        return da.Array(graph, name, (chunks, *self.chunks[1:]), meta=self)
+
+
+def _is_outside(positions: np.ndarray, n_rows: int) -> bool:
+    return bool(positions.min() < -n_rows or positions.max() >= n_rows)
 
 
 def _taken(values: Any, which: Any) -> Any:

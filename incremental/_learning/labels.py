@@ -151,7 +151,7 @@ def _distinct(y: Any, counted: bool) -> tuple[Any, Any]:
     if isinstance(y, np.ndarray) and y.dtype.kind in "iu" and np.can_cast(y.dtype, np.intp):
         low, high = (int(y.min()), int(y.max())) if y.size else (0, 0)
         if high - low < y.size:  # the usual case: counting takes a tenth of the time of sorting
-            counts = np.bincount(np.subtract(y, low, dtype=np.intp).ravel())
+            counts = np.bincount((np.subtract(y, low, dtype=np.intp) if low else y).ravel())
             found = np.flatnonzero(counts)
             return (found + low).astype(y.dtype), counts[found]
     return np.unique(y, return_counts=True) if counted else (np.unique(y), None)

@@ -8,6 +8,8 @@ import dask
 import dask.array as da
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.utils import _safe_indexing
 
 from incremental._data.selectable import Selectable
@@ -80,3 +82,12 @@ def test_what_positions_cannot_select_cheaply_stays_what_it_is():
 def test_scikit_learn_selects_each_set_of_rows_once():
     selectable, rows = Selectable.of(ARRAYS["rows"]), ORDERS["a fold"]
     assert _safe_indexing(selectable, rows) is _safe_indexing(selectable, rows.copy())
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=9), st.data())
+def test_chunks_are_those_of_dask(lengths, data):
+    X = da.zeros(sum(lengths), chunks=(tuple(lengths),))
+    n = data.draw(st.integers(1, 2 * len(X)))
+    with dask.config.set({"array.chunk-size-tolerance": data.draw(st.sampled_from([1.25, 2.0]))}):
+        positions = np.zeros(n, dtype=int)
+        assert Selectable.of(X)[positions].chunks == X[positions].chunks
