@@ -6,7 +6,7 @@ says why the name is needed, the versions that it was seen in, and what would re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -34,6 +34,7 @@ __all__ = [
     "as_task_specification",
     "callback_context",
     "frame_rows",
+    "fused",
     "hands_parameters_on",
     "has_callbacks",
     "is_checkpoint",
@@ -45,6 +46,7 @@ __all__ = [
     "safe_indexing",
     "scorers_in",
     "selected_chunks",
+    "set_target_dimensions",
     "validations",
     "with_arguments",
     "with_callbacks",
@@ -72,6 +74,16 @@ def as_task_specification(graph: Mapping[Key, Any]) -> dict[Key, GraphNode]:
     from dask._task_spec import convert_legacy_graph
 
     return convert_legacy_graph(dict(graph))
+
+
+def fused(graph: Mapping[Key, GraphNode], keys: Iterable[Key]) -> dict[Key, GraphNode]:
+    """Make one task of tasks each of which only the next one needs; `keys` stay apart.
+
+    dask 2025.5 to 2026.8: the only public way is to optimise an array, which does more.
+    """
+    from dask._task_spec import fuse_linear_task_spec
+
+    return fuse_linear_task_spec(graph, keys)
 
 
 def array_meta(X: Any) -> Any:
@@ -158,6 +170,15 @@ def validations(estimator: Any, *, has_steps: bool) -> Iterator[Callable[[], Non
         for one in inside:
             if isinstance(one, BaseEstimator) and hasattr(one, "_parameter_constraints"):
                 yield one._validate_params
+
+
+def set_target_dimensions(model: Any, n_dimensions: int) -> None:
+    """Tell a TransformedTargetRegressor whether predictions have one dimension, as its y.
+
+    scikit-learn 1.6 to 1.9: only its ``fit``, which needs all of y, notes that.  To be replaced by
+    nothing once ``predict`` follows the regressor.
+    """
+    model._training_dim = n_dimensions
 
 
 def scorers_in(scorer: Any) -> list[Any]:
