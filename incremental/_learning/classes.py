@@ -117,7 +117,7 @@ def known_classes(estimator: Any, classes: Any, y: Any, former: Any = None) -> A
     elif learned is not None:
         classes = learned
     elif not is_lazy(y):
-        classes = find(ask_for(estimator), y).labels
+        return find(ask_for(estimator), y).labels
     if not is_lazy(y):
         check_labels(y, classes)
     return classes

@@ -14,7 +14,7 @@ from joblib.parallel import FallbackToBackend, ParallelBackendBase, SequentialBa
 from incremental._compat import with_arguments
 from incremental._data.selectable import Selectable
 from incremental._engines.scan.joining import joined
-from incremental._engines.scan.scanning import serve
+from incremental._engines.scan.scanning import serving
 from incremental._engines.scan.session import Session
 from incremental._engines.scan.tasks import Call, Task, current_task
 
@@ -80,7 +80,7 @@ class _OfOneCall(IncrementalBackend):
         with ExitStack() as stack:
             if parent is None:
                 computed = stack.enter_context(joined())
-                session = stack.enter_context(Session(self._n_jobs, MOST_ALIVE, serve, computed))
+                session = stack.enter_context(Session(self._n_jobs, MOST_ALIVE, serving, computed))
             else:
                 session = parent.session
             #: The tasks.
