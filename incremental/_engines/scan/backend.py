@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from typing import Any
 
 from joblib import cpu_count
 from joblib.parallel import FallbackToBackend, ParallelBackendBase, SequentialBackend
 
+from incremental._engines.local.schedulers import client_of
 from incremental._engines.scan.joining import joined
 from incremental._engines.scan.scanning import serve
 from incremental._engines.scan.session import Session
@@ -77,6 +79,10 @@ class _OfOneCall(IncrementalBackend):
         with ExitStack() as stack:
             if parent is None:
                 computed = stack.enter_context(joined())
+                if computed.get is not None and client_of(computed.get):
+                    from incremental._engines.cluster.engine import out_of_the_way
+
+                    stack.enter_context(out_of_the_way())
                 session = stack.enter_context(Session(self._n_jobs, MOST_ALIVE, serve, computed))
             else:
                 session = parent.session
@@ -93,11 +99,12 @@ class _OfOneCall(IncrementalBackend):
         if callback is not None:
             future.add_done_callback(callback)
         task = Task(self._call)
+        context = copy_context()  # dask's annotations and its current client are parts of it
 
         def run() -> None:
             try:
                 task.check()
-                result = func()
+                result = context.run(func)
             except BaseException as error:
                 task.is_alone = True
                 future.set_exception(error)
