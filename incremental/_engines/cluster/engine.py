@@ -120,6 +120,13 @@ class ClusterEngine(Engine):
 @contextmanager
 def open_cluster(client: distributed.Client) -> Iterator[ClusterEngine]:
     """Yield an engine; within a task, let another one have its thread meanwhile."""
+    with out_of_the_way():
+        yield ClusterEngine(client)
+
+
+@contextmanager
+def out_of_the_way() -> Iterator[None]:
+    """Within a task, let another one have its thread meanwhile."""
     with ExitStack() as stack:
         try:
             distributed.secede()
@@ -131,4 +138,4 @@ def open_cluster(client: distributed.Client) -> Iterator[ClusterEngine]:
             stack.callback(distributed.rejoin)
             # joblib's dask backend leaves them, too, wherever an estimator computes in parallel.
             stack.enter_context(joblib.parallel_config("sequential"))
-        yield ClusterEngine(client)
+        yield

@@ -18,7 +18,7 @@ from dask.typing import Key
 from incremental._data.blocks import Blocks
 from incremental._engines.cluster.convoy import Alone, Convoy, Member
 from incremental._engines.cluster.engine import ClusterEngine
-from incremental._engines.cluster.feed import kept, renamed
+from incremental._engines.cluster.sending import kept, renamed
 from incremental._engines.scan.convoys import share
 from incremental._engines.scan.merging import Group, Keys
 from incremental._engines.scan.requests import Get, Question, Values

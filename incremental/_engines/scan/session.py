@@ -30,6 +30,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import copy_context
 from typing import Any
 
 from incremental._engines.scan.tasks import Call, Task
@@ -71,8 +72,9 @@ class Session(Threads):
         self._requests: list[Any] = []
         #: Whether there are no more meetings.
         self._is_over = False
+        # In the context of the caller: dask's annotations and its current client are parts of it.
         self._meetings = threading.Thread(
-            target=self._meet, name="incremental-meetings", daemon=True
+            target=copy_context().run, args=(self._meet,), name="incremental-meetings", daemon=True
         )
 
     def __enter__(self) -> Session:
