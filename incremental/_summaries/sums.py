@@ -105,7 +105,7 @@ class Moments(NamedTuple):
 
     def __add__(self, other: Any) -> Moments:
         n = np.maximum(self.n + other.n, 1)
-        center = self.center * (self.n / n) + other.center * (other.n / n)
+        center = self.center + (other.center - self.center) * (other.n / n)
         one, two = self.about(center), other.about(center)
         return Moments(one.n + two.n, center, one.sum + two.sum, one.squares + two.squares)
 
@@ -129,7 +129,8 @@ def moments(X: Any) -> Moments:
         return _moments_of_sparse(X)
     missing = np.isnan(X)
     n = len(X) - missing.sum(axis=0)
-    center = column_sums(np.where(missing, 0, X)).value / np.maximum(n, 1)
+    base = np.where(missing, 0, X)[:1].sum(axis=0)  # of constant columns the center is exact
+    center = base + column_sums(np.where(missing, 0, X - base)).value / np.maximum(n, 1)
     apart = np.where(missing, 0, X - center)
     return Moments(n, center, column_sums(apart).value, column_sums(apart**2).value)
 

@@ -19,6 +19,7 @@ TEXTS = st.sampled_from(["a", "b", "cc", "ddd", "é"])
 #: Values of a column of a frame, and the dtypes that it may have in a block.
 KINDS = {
     "int": (NUMBERS, ["int64", "int8", "Int64", "float64", object]),
+    "count": (COUNTS, ["int64", "Int64", "float64"]),
     "float": (FLOATS, ["float64", "float32", "Float64", object]),
     "text": (st.one_of(TEXTS, st.none()), ["str", object, "category", "string"]),
     "bool": (st.booleans(), ["bool", "boolean", object]),
