@@ -63,7 +63,8 @@ def indexable(*data: Any) -> Any:
     >>> cross_val_score(Incremental(SGDClassifier(random_state=0)), X, y, cv=KFold(2)).shape
     (2,)
     """
-    containers = [as_container(value, f"data[{i}]") for i, value in enumerate(data)]
+    given = [put_right(value, f"data[{i}]") for i, value in enumerate(data)]
+    containers = [as_container(value, f"data[{i}]") for i, value in enumerate(given)]
     unknown = [container for container in containers if container.n_rows is None]
     blocks = _delayed(unknown)
     # Together, so that what they share stays shared.
@@ -74,8 +75,7 @@ def indexable(*data: Any) -> Any:
         for container, some, lengths in zip(unknown, blocks, counts, strict=True)
     }
     found = [
-        rows.get(id(container), put_right(value))
-        for container, value in zip(containers, data, strict=True)
+        rows.get(id(container), value) for container, value in zip(containers, given, strict=True)
     ]
     return found[0] if len(found) == 1 else found
 
