@@ -49,10 +49,20 @@ def column_sums(X: Any) -> Sum:
     if sp.issparse(X):
         data, columns = stored(X)
         return sums_by(columns, data, X.shape[1])
-    unit = _unit(np.abs(X).max(axis=0, initial=0), len(X))
-    high = X + unit
-    high -= unit
-    return Sum(high.sum(axis=0), (X - high).sum(axis=0))
+    total = Sum(*np.zeros((2, X.shape[1])))
+    n_rows = max(1, _N_VALUES // max(1, X.shape[1]))
+    for start in range(0, len(X), n_rows):
+        part = X[start : start + n_rows]
+        unit = _unit(np.abs(part).max(axis=0), len(part))
+        high = part + unit
+        high -= unit
+        low = np.subtract(part, high)
+        total = total + Sum(high.sum(axis=0), low.sum(axis=0))
+    return total
+
+
+#: Values that are added at once: they and what is made of them stay in the cache of a core.
+_N_VALUES = 16_384
 
 
 def sums_by(groups: np.ndarray, values: np.ndarray, n_groups: int) -> Sum:
