@@ -58,7 +58,7 @@ def test_of_equally_frequent_terms_those_stay_that_stay_of_all_rows():
         compare(CountVectorizer(max_features=20, dtype=dtype), cut(texts, [7, 20]))
 
 
-@given(st.booleans(), st.booleans(), st.one_of(counts, counts.flatmap(sparse), frames(["int"])))
+@given(st.booleans(), st.booleans(), st.one_of(counts, counts.flatmap(sparse), frames(["count"])))
 @examples(60)
 @pytest.mark.filterwarnings("ignore:divide by zero")
 def test_inverse_document_frequencies_are_those_of_all_rows(use, smooth, blocks):
