@@ -73,7 +73,7 @@ def loads(folder: Path, kind: str) -> list[Callable[[], Data]]:
         n = X.chunks[0]
         return [
             lambda start=start: (X[start : start + n], y[start : start + n])
-            for start in range(0, len(y), n)
+            for start in range(0, y.shape[0], n)
         ]
     read = {"Parquet": pd.read_parquet, "CSV": pd.read_csv}[kind]
 
