@@ -20,6 +20,7 @@ FOLDERS = [
     "_planning",
     "_engines",
     "_learning",
+    "_summaries",
     "_pipelines",
     "_scoring",
     "_estimator",

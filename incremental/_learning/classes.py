@@ -48,6 +48,8 @@ def needs_classes(estimator: Any, given: bool = False) -> bool:
     """
     if is_regressor(estimator):  # what skorch makes takes classes, too, and ignores them
         return False
+    if not hasattr(estimator, "partial_fit"):  # what learns otherwise finds them in y
+        return False
     named = _names_classes(estimator)
     if named is not None:
         return named
