@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -70,6 +71,11 @@ def turn(kind: str, folder: Path, warm: Path, tries: int, left_out: set[str]) ->
                 found[who] = in_fresh_process(__spec__.name, "--measure", who, kind, folder, warm)
             except subprocess.CalledProcessError:
                 left_out.add(who)
+                continue
+            told = {
+                name: round(found[who][name], 2) for name in ("seconds", "processor", "foreign")
+            }
+            print(f"{kind}, {who}: {told}", file=sys.stderr, flush=True)
         turns.append(found)
         if load(found) <= FOREIGN:
             break

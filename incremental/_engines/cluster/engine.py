@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
@@ -18,7 +17,7 @@ from incremental._compat import fused
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
 from incremental._engines.base import Engine, Prefetch, Turn
-from incremental._engines.budget import make_budget
+from incremental._engines.budget import Budget, make_budget
 from incremental._engines.cluster.convoy import Alone
 from incremental._engines.cluster.stream import stream
 from incremental._engines.cluster.training import turns
@@ -80,7 +79,7 @@ class ClusterEngine(Engine):
     def stream(
         self, planned: Plan, *, prefetch: Prefetch = None
     ) -> Iterator[Iterator[tuple[int, Block]]]:
-        n_ahead = self._prefetch(prefetch, planned.blocks)
+        n_ahead = self._budget(prefetch).blocks_of(planned.blocks.largest)
         with (
             self.company(planned) as company,
             stream(planned, self.client, n_ahead, company) as computed,
@@ -91,18 +90,16 @@ class ClusterEngine(Engine):
     def train(
         self, learner: Any, planned: Plan, *, prefetch: Prefetch = None, listening: bool = False
     ) -> Iterator[Iterator[Turn]]:
-        n_ahead = self._prefetch(prefetch, planned.blocks)
+        budget = self._budget(prefetch)
         with (
             self.company(planned) as company,
-            turns(learner, planned, self.client, n_ahead, listening, company) as found,
+            turns(learner, planned, self.client, budget, listening, company) as found,
         ):
             yield found
 
-    def _prefetch(self, given: Prefetch, blocks: Blocks) -> int:
-        """Return how many blocks are computed ahead: what is given, or what keeps all busy."""
-        budget = make_budget(given, sum(self.client.nthreads().values()), self._memory)
-        largest = max(map(blocks.n_bytes, range(len(blocks))), default=0)
-        return int(min(budget.n_blocks, budget.n_bytes // largest if largest else math.inf))
+    def _budget(self, prefetch: Prefetch) -> Budget:
+        """Return how much is computed ahead: what is given, or what keeps all workers busy."""
+        return make_budget(prefetch, sum(self.client.nthreads().values()), self._memory)
 
     def _memory(self) -> int | None:
         """Return the memory of all workers; None if they have no limit."""
