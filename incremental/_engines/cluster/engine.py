@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
@@ -87,7 +86,7 @@ class ClusterEngine(Engine):
     def stream(
         self, planned: Plan, *, prefetch: Prefetch = None
     ) -> Iterator[Iterator[tuple[int, Block]]]:
-        n_ahead = self._prefetch(prefetch, planned.blocks)
+        n_ahead = self.budget(prefetch).blocks_of(planned.blocks.largest)
         with (
             self.company(planned) as company,
             stream(planned, self.client, n_ahead, company) as computed,
@@ -98,18 +97,12 @@ class ClusterEngine(Engine):
     def train(
         self, learner: Any, planned: Plan, *, prefetch: Prefetch = None, listening: bool = False
     ) -> Iterator[Iterator[Turn]]:
-        n_ahead = self._prefetch(prefetch, planned.blocks)
+        budget = self.budget(prefetch)
         with (
             self.company(planned) as company,
-            turns(learner, planned, self.client, n_ahead, listening, company) as found,
+            turns(learner, planned, self.client, budget, listening, company) as found,
         ):
             yield found
-
-    def _prefetch(self, given: Prefetch, blocks: Blocks) -> int:
-        """Return how many blocks are computed ahead: what is given, or what keeps all busy."""
-        budget = self.budget(given)
-        largest = max(map(blocks.n_bytes, range(len(blocks))), default=0)
-        return int(min(budget.n_blocks, budget.n_bytes // largest if largest else math.inf))
 
     def _memory(self) -> int | None:
         """Return the memory of all workers; None if they have no limit."""
