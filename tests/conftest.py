@@ -6,6 +6,7 @@ import os
 import threading
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
 
 import dask
 import dask.array as da
@@ -27,6 +28,12 @@ def first_seed():
     seed = 0 if PROFILE == "fixed" else int.from_bytes(os.urandom(3), "big")
     print("seed", seed)
     return seed
+
+
+needs_callbacks = pytest.mark.skipif(
+    find_spec("sklearn.callback") is None,
+    reason="scikit-learn has no callbacks before 1.9; goes when 1.8 is no longer supported",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ import pytest
 from sklearn.linear_model import SGDClassifier
 
 from incremental import BlockError, Incremental
-from tests.conftest import Source, first_seed, in_blocks, loop, same_state
+from tests.conftest import Source, first_seed, in_blocks, loop, needs_callbacks, same_state
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,6 +96,7 @@ KILLED = """
 """
 
 
+@needs_callbacks
 def test_a_killed_process_goes_on_from_its_checkpoint_to_the_same_model(tmp_path):
     rng = np.random.default_rng(first_seed())
     (tmp_path / "checkpoint.py").write_text(checkpoint_of_the_readme())
