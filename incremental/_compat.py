@@ -12,9 +12,9 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
+import sklearn
 from dask.task_spec import GraphNode
 from dask.typing import Key
-from sklearn import __version__ as sklearn_version
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectFromModel
@@ -42,7 +42,7 @@ except ModuleNotFoundError:  # scikit-learn 1.6 to 1.8
             """Not there."""
             raise AttributeError(
                 "callbacks need scikit-learn 1.9 or newer. Got scikit-learn "
-                f"{sklearn_version} instead: upgrade it, or fit without callbacks."
+                f"{sklearn.__version__} instead: upgrade it, or fit without callbacks."
             )
 
         def _init_callback_context(self, max_subtasks: int | None) -> None:
