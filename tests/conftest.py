@@ -6,6 +6,7 @@ import os
 import threading
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import distributions
 from importlib.util import find_spec
 
 import dask
@@ -34,6 +35,13 @@ needs_callbacks = pytest.mark.skipif(
     find_spec("sklearn.callback") is None,
     reason="scikit-learn has no callbacks before 1.9; goes when 1.8 is no longer supported",
 )
+
+
+def pytest_report_header():
+    """Name the versions that the tests are about to show something of."""
+    names = "scikit-learn", "dask", "distributed", "numpy", "pandas", "pyarrow"
+    installed = {d.name.lower(): d.version for d in distributions()}
+    return ", ".join(f"{name} {installed.get(name, '-')}" for name in names)
 
 
 @pytest.fixture(autouse=True)
