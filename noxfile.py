@@ -153,6 +153,14 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session
+def random_order(session: nox.Session) -> None:
+    """Everything, in three orders: no test needs what another one leaves."""
+    session.install("-e", ".[test]")
+    for seed in session.posargs or ("1", "2", "3"):
+        session.run("pytest", "--random-order", f"--random-order-seed={seed}", env=THREADS)
+
+
+@nox.session
 def release(session: nox.Session) -> None:
     """The files of a release: built, checked, and used in a fresh environment."""
     session.install("build", "twine")

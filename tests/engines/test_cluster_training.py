@@ -79,7 +79,7 @@ def test_early_stopping_and_scores_are_those_of_one_process(clean):
     assert model.validation_scores_ == expected.validation_scores_
 
 
-def test_a_secured_cluster_works_unchanged():
+def test_a_secured_cluster_works_unchanged(forkserver):
     pytest.importorskip("cryptography")
     X, y = classification(n_blocks=4)
     security = distributed.Security.temporary()
