@@ -9,8 +9,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from docs.tools.speed_plot import draw  # noqa: E402
 from docs.tools.other_sites import links_of_other_sites  # noqa: E402
+from docs.tools.speed_plot import draw  # noqa: E402
 from incremental import __version__  # noqa: E402
 
 # The examples are the time of the build; libraries with threads of their own make it longer.
@@ -65,7 +65,11 @@ html_sidebars = {"start": [], "changes": [], "contributing": []}
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
-    "logo": {"text": "dask-incremental", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
+    "logo": {
+        "text": "dask-incremental",
+        "image_light": "_static/logo.svg",
+        "image_dark": "_static/logo.svg",
+    },
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
     "header_links_before_dropdown": 6,

@@ -19,7 +19,9 @@ def rows(table):
     """
     cells = [line.rsplit(maxsplit=3) for line in table.splitlines()]
     return [
-        (cell[0], float(cell[1]), float(cell[2])) for cell in cells if cell[3:] in (["yes"], ["**no**"])
+        (cell[0], float(cell[1]), float(cell[2]))
+        for cell in cells
+        if cell[3:] in (["yes"], ["**no**"])
     ]
 
 
@@ -47,5 +49,7 @@ def draw(table, folder):
             ax.set_yticks(range(len(claims)), [claim for claim, _ in claims], fontsize=7)
             ax.spines[["top", "right"]].set_visible(False)
             figure.tight_layout()
-            figure.savefig(folder / f"speed_{scheme}.svg", transparent=True, metadata={"Date": None})
+            figure.savefig(
+                folder / f"speed_{scheme}.svg", transparent=True, metadata={"Date": None}
+            )
             plt.close(figure)
