@@ -23,7 +23,8 @@ def indexable(*data: Any) -> Any:
     """Count the rows of lazy data, so that scikit-learn can select them.
 
     Searches, cross-validation and splits take rows by their positions, which a dask dataframe
-    cannot.  What this returns can, lazily: blocks that are not needed are not read.
+    cannot.  What this returns can, lazily: blocks that are not needed are not read.  Read more in
+    :doc:`/guide/searching`.
 
     Parameters
     ----------
