@@ -2,8 +2,8 @@
 Components and clusters of images on Zarr
 =========================================
 
-Sixty thousand images in a Zarr array: ``IncrementalPCA`` finds the directions in which they differ,
-``MiniBatchKMeans`` finds groups.  Neither ever sees more than a few chunks of the array.
+Sixty thousand images in a Zarr array: ``IncrementalPCA`` finds the directions in which they
+differ, ``MiniBatchKMeans`` finds groups.  Neither ever sees more than a few chunks of the array.
 """
 
 # %%

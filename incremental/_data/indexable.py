@@ -26,7 +26,8 @@ def indexable(*data: Any) -> Any:
     Searches, cross-validation and splits take rows by their positions, which a dask dataframe
     cannot.  What this returns can, lazily: blocks that are not needed are not read.  A dask array
     can, too, but cuts the rows of a fold into blocks of its own, across its chunks, and copies them
-    to do so; here each block of a fold is a part of one chunk.
+    to do so; here each block of a fold is a part of one chunk.  Read more in
+    :doc:`/guide/searching`.
 
     Parameters
     ----------
