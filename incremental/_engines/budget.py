@@ -29,6 +29,11 @@ class Budget(NamedTuple):
     #: What a block is taken for while none has been seen, and it is not known beforehand.
     unseen: float
 
+    def blocks_of(self, n_bytes: int) -> int:
+        """Return how many blocks of so many bytes may be ahead; 0 bytes are not known."""
+        each = n_bytes or self.unseen
+        return int(min(self.n_blocks, self.n_bytes // each)) if each else self.n_blocks
+
     def __str__(self) -> str:
         """Say how much that is, for an error."""
         text = f"up to prefetch={self.n_blocks}"

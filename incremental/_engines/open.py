@@ -39,8 +39,13 @@ def open_engine(collections: list[Any]) -> Iterator[Engine]:
     if collections and client is None and task is not None and not task.is_alone:
         yield ScanEngine(task, get)
         return
+    if client is not None and task is not None:
+        from incremental._engines.scan.on_cluster import MeetingOnCluster  # needs distributed
+
+        yield MeetingOnCluster(client, task)
+        return
     if client is not None:
-        from incremental._engines.cluster.engine import open_cluster  # needs distributed
+        from incremental._engines.cluster.engine import open_cluster
 
         with open_cluster(client) as engine:
             yield engine

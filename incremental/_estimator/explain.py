@@ -22,6 +22,8 @@ from incremental._estimator.scored import ScoredModel
 from incremental._learning.classes import asks_for_labels
 from incremental._learning.labels import last_step
 from incremental._learning.order import in_new_order
+from incremental._pipelines.targets import asks_for_dimensions
+from incremental._pipelines.tree import goes_on
 from incremental._planning.graph import Graph
 from incremental._planning.plan import Plan, plan
 from incremental.exceptions import shorten
@@ -125,15 +127,12 @@ class Look(Fit):
         if has_lazy_y and asks_for_labels(self._model, self._classes):
             plans.add("find the labels of y", Plan(planned.blocks.only("y")))
         planned, validation = self._hold_out(planned, held_out, plans)
+        if asks_for_dimensions(self._model, self._y):
+            plans.add("look at y", Plan(planned.blocks.only("y").take([0])))
         if self._has_steps:
-            steps = self._step_passes(planned, plans)
-            if steps.needs_rows:
-                lengths = planned.blocks.lengths
-                n_read = next((i for i, n in enumerate(lengths, 1) if n != 0), len(lengths))
-                plans.add("look at the first rows", Plan(planned.blocks.only("X")), n_read)
-            for names, along in steps.ahead():
-                plans.add(f"train {names}", along)
-        if "" not in self._learning:
+            for one in self._step_passes(planned, plans).ahead():
+                plans.add(*one)
+        if not goes_on(self._model):
             return whole
         learner, planned = self._make_learner(planned, None)
         name = type(last_step(self._model)).__name__

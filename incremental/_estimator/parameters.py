@@ -14,9 +14,10 @@ from incremental._estimator.advice import check_learns
 from incremental._estimator.checks import check_parameters, check_settings
 from incremental._estimator.columns import check_same_columns
 from incremental._pipelines.target import who_needs_y
+from incremental._pipelines.targets import prepare
 from incremental._pipelines.transformers import keep_blocks
 from incremental._pipelines.tree import check as check_steps
-from incremental._pipelines.tree import is_tree, learning_steps
+from incremental._pipelines.tree import goes_on, is_tree
 
 _INTEGER = (int, np.integer)
 
@@ -35,7 +36,7 @@ def check_wrapper(wrapper: Any, X: Any) -> None:
     check_parameters(estimator)
     if is_tree(estimator):
         check_steps(estimator, X)
-        _check_last_step(wrapper)
+    _check_last_step(wrapper)
     check_settings(estimator)
     check_scalar(wrapper.max_iter, "max_iter", _INTEGER, min_val=1)
     if wrapper.batch_size is not None:
@@ -75,13 +76,13 @@ def _check_early_stopping(wrapper: Any) -> None:
 
 
 def _check_last_step(wrapper: Any) -> None:
-    if "" in learning_steps(wrapper.estimator):
+    if goes_on(wrapper.estimator):
         return
     for name, value in {"max_iter": 1, "early_stopping": False}.items():
         if getattr(wrapper, name) != value:
             raise ValueError(
-                f"{name} is about the last step of a pipeline, and that of this one does not "
-                f"learn. Got {name}={getattr(wrapper, name)!r} instead of {value!r}."
+                f"{name} is about the last step, or a model, that learns by partial_fit; that of "
+                f"this one does not. Got {name}={getattr(wrapper, name)!r} instead of {value!r}."
             )
 
 
@@ -123,4 +124,5 @@ def new_model(wrapper: Any) -> tuple[Any, int]:
         for name in sorted(names):
             if name == "random_state" or name.endswith("__random_state"):
                 model.set_params(**{name: random_state.randint(np.iinfo(np.int32).max)})
+    prepare(model)
     return model, seed

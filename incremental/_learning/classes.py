@@ -48,6 +48,8 @@ def needs_classes(estimator: Any, given: bool = False) -> bool:
     """
     if is_regressor(estimator):  # what skorch makes takes classes, too, and ignores them
         return False
+    if not hasattr(estimator, "partial_fit"):  # what learns otherwise finds them in y
+        return False
     named = _names_classes(estimator)
     if named is not None:
         return named
@@ -115,7 +117,7 @@ def known_classes(estimator: Any, classes: Any, y: Any, former: Any = None) -> A
     elif learned is not None:
         classes = learned
     elif not is_lazy(y):
-        classes = find(ask_for(estimator), y).labels
+        return find(ask_for(estimator), y).labels
     if not is_lazy(y):
         check_labels(y, classes)
     return classes

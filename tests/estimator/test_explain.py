@@ -12,8 +12,9 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.compose import make_column_transformer
-from sklearn.linear_model import SGDClassifier
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -71,6 +72,11 @@ def classifier(**params):
 def pipeline(*steps, **params):
     last = SGDClassifier(random_state=0)
     return Incremental(make_pipeline(*steps, last), classes=CLASSES, **params)
+
+
+def of_target(transformer):
+    regressor = make_pipeline(StandardScaler(), SGDRegressor(random_state=0))
+    return Incremental(TransformedTargetRegressor(regressor, transformer=transformer), max_iter=2)
 
 
 def of_delayed(source):
@@ -146,6 +152,9 @@ CASES = {
     ),
     "side by side": lambda s: (pipeline(SIDE_BY_SIDE, StandardScaler()), s.X, s.y),
     "by column": lambda s: (pipeline(BY_NAME, max_iter=2), s.X - s.X.mean(0), s.y),
+    "summaries": lambda s: (pipeline(SimpleImputer(), StandardScaler()), s.X, s.y),
+    "target": lambda s: (of_target(StandardScaler()), s.X, s.X[:, 0]),
+    "target of Delayed": lambda s: (of_target(None), *of_delayed(s)),
     "held out of a pipeline": lambda s: (
         pipeline(StandardScaler(), early_stopping=True, n_iter_no_change=9, max_iter=2),
         *(s.X, s.y),

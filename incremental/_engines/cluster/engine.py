@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -19,6 +18,7 @@ from incremental._data.blocks import Blocks
 from incremental._data.values import Block
 from incremental._engines.base import Engine, Prefetch, Turn
 from incremental._engines.budget import Budget, make_budget
+from incremental._engines.cluster.convoy import Alone
 from incremental._engines.cluster.stream import stream
 from incremental._engines.cluster.training import turns
 from incremental._planning.graph import Graph
@@ -78,23 +78,31 @@ class ClusterEngine(Engine):
         graph = fused(blocks.graph, chain.from_iterable(blocks.keys))
         return replace(blocks, graph=graph)
 
+    def company(self, planned: Plan) -> AbstractContextManager[Alone]:
+        """Return a context with whom the blocks are shared."""
+        return nullcontext(Alone())
+
+    @contextmanager
     def stream(
         self, planned: Plan, *, prefetch: Prefetch = None
-    ) -> AbstractContextManager[Iterator[tuple[int, Block]]]:
-        return stream(planned, self.client, self._prefetch(prefetch, planned.blocks))
+    ) -> Iterator[Iterator[tuple[int, Block]]]:
+        n_ahead = self.budget(prefetch).blocks_of(planned.blocks.largest)
+        with (
+            self.company(planned) as company,
+            stream(planned, self.client, n_ahead, company) as computed,
+        ):
+            yield computed
 
+    @contextmanager
     def train(
         self, learner: Any, planned: Plan, *, prefetch: Prefetch = None, listening: bool = False
-    ) -> AbstractContextManager[Iterator[Turn]]:
-        return turns(
-            learner, planned, self.client, self._prefetch(prefetch, planned.blocks), listening
-        )
-
-    def _prefetch(self, given: Prefetch, blocks: Blocks) -> int:
-        """Return how many blocks are computed ahead: what is given, or what keeps all busy."""
-        budget = self.budget(given)
-        largest = max(map(blocks.n_bytes, range(len(blocks))), default=0)
-        return int(min(budget.n_blocks, budget.n_bytes // largest if largest else math.inf))
+    ) -> Iterator[Iterator[Turn]]:
+        budget = self.budget(prefetch)
+        with (
+            self.company(planned) as company,
+            turns(learner, planned, self.client, budget, listening, company) as found,
+        ):
+            yield found
 
     def _memory(self) -> int | None:
         """Return the memory of all workers; None if they have no limit."""
@@ -105,6 +113,13 @@ class ClusterEngine(Engine):
 @contextmanager
 def open_cluster(client: distributed.Client) -> Iterator[ClusterEngine]:
     """Yield an engine; within a task, let another one have its thread meanwhile."""
+    with out_of_the_way():
+        yield ClusterEngine(client)
+
+
+@contextmanager
+def out_of_the_way() -> Iterator[None]:
+    """Within a task, let another one have its thread meanwhile."""
     with ExitStack() as stack:
         try:
             distributed.secede()
@@ -116,4 +131,4 @@ def open_cluster(client: distributed.Client) -> Iterator[ClusterEngine]:
             stack.callback(distributed.rejoin)
             # joblib's dask backend leaves them, too, wherever an estimator computes in parallel.
             stack.enter_context(joblib.parallel_config("sequential"))
-        yield ClusterEngine(client)
+        yield

@@ -44,8 +44,37 @@ class Request:
         raise NotImplementedError
 
 
-class Values(Request):
-    """Values that are asked for.
+class Question(Request):
+    """What has one answer."""
+
+    def __init__(self, task: Task, get: Get):
+        super().__init__(task, get)
+        self._answer: Any = None
+        self._error: BaseException | None = None
+
+    def answer(self, answer: Any) -> None:
+        """Answer it."""
+        with self.task.session.lock:
+            self._answer = answer
+            self.task.session.wake(self.task)
+
+    def fail(self, error: BaseException) -> None:
+        with self.task.session.lock:
+            self._error = error
+            self.task.session.wake(self.task)
+
+    def result(self) -> Any:
+        """Wait for the answer."""
+        session = self.task.session
+        session.ask(self)
+        session.wait(self.task, lambda: self._answer is not None or self._error is not None)
+        if self._error is not None:
+            raise self._error
+        return self._answer
+
+
+class Values(Question):
+    """Values that are asked for; the answer has them in the order of `keys`.
 
     Parameters
     ----------
@@ -61,29 +90,6 @@ class Values(Request):
         super().__init__(task, get)
         self.graph = graph
         self.keys = keys
-        self._answer: list[Any] | None = None
-        self._error: BaseException | None = None
-
-    def answer(self, values: list[Any]) -> None:
-        """Give the values, in the order of `keys`."""
-        with self.task.session.lock:
-            self._answer = values
-            self.task.session.wake(self.task)
-
-    def fail(self, error: BaseException) -> None:
-        with self.task.session.lock:
-            self._error = error
-            self.task.session.wake(self.task)
-
-    def result(self) -> list[Any]:
-        """Wait for the values."""
-        session = self.task.session
-        session.ask(self)
-        session.wait(self.task, lambda: self._answer is not None or self._error is not None)
-        if self._error is not None:
-            raise self._error
-        assert self._answer is not None
-        return self._answer
 
 
 class Turn:
