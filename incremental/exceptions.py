@@ -49,6 +49,9 @@ def _with_cause(kind: type[BlockError], args: tuple, cause: BaseException | None
     return error
 
 
+#: What the text of an error says of a block before it says why.
+NOT_COMPUTED = "could not be computed"
+
 #: Characters of somebody else's text in a message, at most: an encoder lists all that it misses.
 N_CHARACTERS = 1_000
 

@@ -30,6 +30,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import copy_context
 from typing import Any
 
 from incremental._engines.scan.tasks import Call, Task
@@ -72,7 +73,11 @@ class Session(Threads):
         #: Whether there are no more meetings.
         self._is_over = False
         self._meetings = threading.Thread(
-            target=self._meet, name="incremental-meetings", daemon=True
+            # Loaders see the context variables of who has begun the session.
+            target=copy_context().run,
+            args=(self._meet,),
+            name="incremental-meetings",
+            daemon=True,
         )
 
     def __enter__(self) -> Session:

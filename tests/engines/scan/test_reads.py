@@ -23,7 +23,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 
-from incremental import Incremental
+from incremental import Incremental, indexable
 from tests.conftest import Source
 
 N_BLOCKS, N_ROWS = 8, 24
@@ -83,6 +83,16 @@ def test_so_are_they_with_a_lazy_y_of_its_own():
     search(source, KFold(5), y=labels.y)
     assert sum(source.reads.values()) == 80
     assert sum(labels.reads.values()) <= 120  # to find the labels, to train and to score
+
+
+@pytest.mark.parametrize("of_x", [False, True])
+def test_indexable_labels_are_read_once_for_the_splits_and_all_fits(of_x):
+    source, labels = Source(40, 5), Source(40, 5)
+    X, y = indexable(source.X, source.y if of_x else labels.y)
+    grid = {"estimator__alpha": np.logspace(-5, 1, 8).tolist()}
+    GridSearchCV(model(), grid, cv=5, refit=False).fit(X, y)
+    n = [sum(counted.reads.values()) for counted in (source, labels)]
+    assert n == ([120, 0] if of_x else [80, 40])
 
 
 TOOLS = {
