@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import dask
 import joblib
 import numpy as np
@@ -140,8 +142,9 @@ TOOLS = {
 @pytest.mark.parametrize("tool", TOOLS)
 def test_each_block_is_read_once_a_meeting(source, tool):
     n, use = TOOLS[tool]
-    use(source.X)
+    found = use(source.X)
     assert max(source.reads.values()) <= n, source.reads
+    assert b"dask" not in pickle.dumps(found)  # nothing lazy is kept
 
 
 def test_fits_that_share_nothing_are_read_each_for_itself():
