@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import dask
+from dask.base import named_schedulers
 from joblib import register_parallel_backend
 
 from incremental._engines.base import Engine
@@ -51,6 +52,20 @@ def open_engine(collections: list[Any]) -> Iterator[Engine]:
         return
     with open_scheduler(get) as scheduler:
         yield LocalEngine(scheduler)
+
+
+def name_scheduler(collections: list[Any]) -> str:
+    """Name the scheduler that dask would compute `collections` with, or its cluster."""
+    if not collections:
+        return "none, the data are in memory"
+    get = scheduler_of(collections)
+    if isinstance(get, Joined):
+        get = get.outer(collections)
+    client = client_of(get)
+    if client is not None:
+        return f"distributed ({client.scheduler.address})"
+    names = (name for name, named in named_schedulers.items() if named is get)
+    return next(names, getattr(get, "__name__", repr(get)))
 
 
 def computes_now() -> bool:

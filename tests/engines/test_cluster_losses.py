@@ -89,7 +89,7 @@ def test_a_block_that_kills_its_worker_is_given_up(clean):
     assert model.n_seen_ == 25
 
 
-def test_a_worker_may_retire_while_it_learns(log):
+def test_a_worker_may_retire_while_it_learns(log, forkserver):
     X, blocks = numbered(20)
     # A cluster of its own: a retired worker does not come back.
     with start_cluster() as cluster, distributed.Client(cluster) as client:

@@ -294,5 +294,5 @@ class Chain(Feed):
 
 def _inputs(window: Window) -> list[Key]:
     """Return the keys of what lies on the cluster already that a window needs."""
-    needed = {d for task in window.tasks.values() for d in task.dependencies} | window.outputs
+    needed = {d for task in window.tasks.values() for d in task.dependencies} | {*window.outputs}
     return [key for key in needed if key not in window.tasks]

@@ -15,6 +15,7 @@ import distributed
 from dask.task_spec import DataNode
 from dask.typing import Key
 
+from incremental._data.blocks import Blocks
 from incremental._engines.cluster.convoy import Alone, Convoy, Member
 from incremental._engines.cluster.engine import ClusterEngine
 from incremental._engines.cluster.sending import kept, renamed
@@ -93,6 +94,9 @@ class MeetingOnCluster(ClusterEngine):
         if self._task.is_alone:
             return super().get(graph, keys)
         return Values(self._task, self.client.get, graph, keys).result()
+
+    def prepare(self, blocks: Blocks) -> Blocks:
+        return blocks  # fused tasks would hide what the fits have in common
 
     @contextmanager
     def company(self, planned: Plan) -> Iterator[Alone]:

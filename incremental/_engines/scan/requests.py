@@ -13,6 +13,7 @@ from dask.typing import Key
 from scipy.sparse import issparse
 
 from incremental._data.values import Block
+from incremental._engines.base import Prefetch
 from incremental._engines.execute import FAILURE, execute
 from incremental._engines.scan.merging import Keys
 from incremental._engines.scan.tasks import Task
@@ -156,11 +157,11 @@ class Stream(Request):
         As for `Request`.
     planned : Plan
         The blocks.
-    prefetch : int or None
-        How many are to be computed ahead.
+    prefetch : int, str or None
+        How much is to be computed ahead.
     """
 
-    def __init__(self, task: Task, get: Get, planned: Plan, prefetch: int | None):
+    def __init__(self, task: Task, get: Get, planned: Plan, prefetch: Prefetch):
         super().__init__(task, get)
         self.blocks = planned.blocks
         self.prefetch = prefetch
