@@ -256,11 +256,20 @@ class Dying(Traced):
 
 @pytest.fixture
 def sizes(clean, tmp_path):
-    """Says how many workers there are."""
-    log = Log(tmp_path / "sizes")
+    """Says how many workers there are; there will be three again."""
+    log, is_over = Log(tmp_path / "sizes"), threading.Event()
     log.add(len(clean.nthreads()))
     clean.register_plugin(Sizes(log), name="sizes")
+
+    def scale():
+        while not is_over.wait(0.5):
+            clean.cluster.scale(3)  # a worker that ends while it starts would be given up
+
+    scaling = threading.Thread(target=scale)
+    scaling.start()
     yield log
+    is_over.set()
+    scaling.join()
     clean.unregister_scheduler_plugin("sizes")
 
 
