@@ -1,23 +1,23 @@
-"""Private names of dask, distributed, scikit-learn and the standard library, each with its reason.
+"""Private names and versions of dask, distributed, scikit-learn and the standard library.
 
-Nothing else in the package imports or asks for a name that begins with an underscore.  Each entry
-says why the name is needed, the versions that it was seen in, and what would replace it.
+Nothing else in the package imports or asks for a name that begins with an underscore, or asks for
+a version.  Each entry says why it is needed, the versions that it was seen in, and what would
+replace it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
+import sklearn
+from dask import config
 from dask.task_spec import GraphNode
 from dask.typing import Key
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator
-
-# scikit-learn 1.9, public: the only names of its callbacks that are imported anywhere.
-from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.feature_selection import SelectFromModel
 
 # scikit-learn 1.6 to 1.9: selects columns as a ColumnTransformer does.
@@ -27,12 +27,40 @@ from sklearn.utils import _safe_indexing as safe_indexing
 # extensions use it.  To be replaced by a public name as soon as there is one.
 from sklearn.utils.validation import _num_samples as num_samples
 
+from incremental._types import Method
+
+try:
+    # scikit-learn 1.9, public: the only names of its callbacks that are imported anywhere.
+    if not TYPE_CHECKING:  # they have no types
+        from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ModuleNotFoundError:  # scikit-learn 1.6 to 1.8
+
+    class CallbackSupportMixin:
+        """Says which scikit-learn has callbacks."""
+
+        @property
+        def set_callbacks(self) -> Callable[..., Self]:
+            """Not there."""
+            raise AttributeError(
+                "callbacks need scikit-learn 1.9 or newer. Got scikit-learn "
+                f"{sklearn.__version__} instead: upgrade it, or fit without callbacks."
+            )
+
+        def _init_callback_context(self, max_subtasks: int | None) -> None:
+            """Nobody listens."""
+
+    def with_callbacks(method: Method) -> Method:
+        """Return the method: there is nothing to begin, and nothing to end."""
+        return method
+
+
 __all__ = [
     "CallbackSupportMixin",
     "array_meta",
     "as_task_specification",
     "callback_context",
     "frame_rows",
+    "fused",
     "hands_parameters_on",
     "has_callbacks",
     "is_checkpoint",
@@ -43,14 +71,16 @@ __all__ = [
     "response_methods",
     "safe_indexing",
     "scorers_in",
+    "selected_chunks",
     "set_target_dimensions",
     "validations",
+    "with_arguments",
     "with_callbacks",
     "without_running_fit",
 ]
 
 
-def hands_parameters_on(estimator: Any) -> AbstractContextManager:
+def hands_parameters_on(estimator: Any) -> AbstractContextManager[Any]:
     """Let ``partial_fit`` of a SelectFromModel go on learning, and be given classes.
 
     scikit-learn 1.6 to 1.9: where metadata routing is enabled, it clones its estimator anew in
@@ -58,7 +88,8 @@ def hands_parameters_on(estimator: Any) -> AbstractContextManager:
     whatever it is given, which is routed before.  To be replaced by nothing once it goes on.
     """
     if isinstance(estimator, SelectFromModel):
-        return config_context(enable_metadata_routing=False)
+        routes: AbstractContextManager[Any] = config_context(enable_metadata_routing=False)
+        return routes
     return nullcontext()
 
 
@@ -69,7 +100,17 @@ def as_task_specification(graph: Mapping[Key, Any]) -> dict[Key, GraphNode]:
     """
     from dask._task_spec import convert_legacy_graph
 
-    return convert_legacy_graph(dict(graph))
+    return dict(convert_legacy_graph(dict(graph)))
+
+
+def fused(graph: Mapping[Key, GraphNode], keys: Iterable[Key]) -> dict[Key, GraphNode]:
+    """Make one task of tasks each of which only the next one needs; `keys` stay apart.
+
+    dask 2025.5 to 2026.8: the only public way is to optimise an array, which does more.
+    """
+    from dask._task_spec import fuse_linear_task_spec
+
+    return fuse_linear_task_spec(graph, keys)
 
 
 def array_meta(X: Any) -> Any:
@@ -78,6 +119,24 @@ def array_meta(X: Any) -> Any:
     dask 2025.5 to 2026.8: there is no public name; ``X.chunktype`` of its repr comes from it.
     """
     return X._meta
+
+
+def selected_chunks(chunks: Sequence[int], n_rows: int) -> tuple[int, ...]:
+    """Return the chunks that dask puts `n_rows` of an array in that are selected by positions.
+
+    dask 2025.5 to 2026.8: ``X[positions].chunks`` would be public, but makes lists of all positions
+    to find out; a test compares the two.
+    """
+    tolerance = config.get("array.chunk-size-tolerance")
+    mean = sum(chunks) / len(chunks)
+    limit = int(mean * tolerance)
+    found = [0]
+    for start in range(0, n_rows, int(mean)):
+        n = min(int(mean), n_rows - start)
+        if found[-1] and (found[-1] > limit / tolerance or found[-1] + n > limit):
+            found.append(0)
+        found[-1] += n
+    return tuple(found)
 
 
 def frame_rows(X: Any) -> Any:
@@ -204,3 +263,16 @@ def max_workers(pool: Executor) -> int | None:
     Python 3.11 to 3.13: executors of the standard library keep it to themselves; dask asks as well.
     """
     return getattr(pool, "_max_workers", None)
+
+
+def with_arguments(calls: Callable[[], Any], change: Callable[[Any], Any]) -> Callable[[], Any]:
+    """Change the arguments of the functions that joblib hands to a backend.
+
+    joblib 1.4 to 1.6: backends are given callables that say no more of themselves; to be replaced
+    by a public way to look into them.
+    """
+    calls.items = [  # type: ignore[attr-defined]
+        (function, [change(value) for value in args], {k: change(v) for k, v in kwargs.items()})
+        for function, args, kwargs in calls.items  # type: ignore[attr-defined]
+    ]
+    return calls

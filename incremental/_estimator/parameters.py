@@ -6,6 +6,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from dask.utils import parse_bytes
 from sklearn.base import clone
 from sklearn.utils import check_random_state, check_scalar
 
@@ -40,11 +41,27 @@ def check_wrapper(wrapper: Any, X: Any) -> None:
     check_scalar(wrapper.max_iter, "max_iter", _INTEGER, min_val=1)
     if wrapper.batch_size is not None:
         check_scalar(wrapper.batch_size, "batch_size", _INTEGER, min_val=1)
-    if wrapper.prefetch is not None:
-        check_scalar(wrapper.prefetch, "prefetch", _INTEGER, min_val=0)
+    _check_prefetch(wrapper.prefetch)
     _check_early_stopping(wrapper)
     for name in ("shuffle", "early_stopping"):
         check_scalar(getattr(wrapper, name), name, (bool, np.bool_))
+
+
+def _check_prefetch(prefetch: Any) -> None:
+    if prefetch is None:
+        return
+    if not isinstance(prefetch, str):
+        check_scalar(prefetch, "prefetch", (*_INTEGER, str), min_val=0)
+        return
+    try:
+        n_bytes = parse_bytes(prefetch) if any(map(str.isdigit, prefetch)) else 0
+    except ValueError:
+        n_bytes = 0
+    if n_bytes < 1:
+        raise ValueError(
+            f"prefetch must be a number of blocks, or a size in bytes. Got {prefetch!r} instead; "
+            "write a size as '500 MB' or '2 GiB'."
+        )
 
 
 def _check_early_stopping(wrapper: Any) -> None:
