@@ -79,21 +79,32 @@ def patterns(estimator: Any, X: Any, dtype: Any = None) -> Any:
 def _patterns(X: Any, found: Any, mask: np.ndarray) -> Any:
     """Return the same of the array, or sparse matrix, that was made of X.
 
-    Of a sparse matrix, `mask` is that of its stored values: its zeros are there.
+    Of a sparse matrix, `mask` is that of its stored values.
     """
     if found.shape[0] == 0:
         return found if sp.issparse(found) else X
     if sp.issparse(found):
-        few = np.zeros((2, found.shape[1]), found.dtype)
-        if mask.any():  # what is missing may not be of the dtype of X
-            lost = np.bincount(found.tocoo().col[mask], minlength=found.shape[1])
-            few[0, lost == found.shape[0]] = few[1, lost > 0] = found.data[mask][0]
-        return type(found)(few)
+        return _patterns_of_sparse(found, mask)
     there, lost = mask.argmin(axis=0), mask.argmax(axis=0)
     pairs = np.stack([there, np.where(mask.any(axis=0), lost, there)], axis=1)
     if not hasattr(X, "iloc"):
         return np.stack([found[pair, i] for i, pair in enumerate(pairs)], axis=1)
     return assemble([X.iloc[pair, i] for i, pair in enumerate(pairs)], X.columns)
+
+
+def _patterns_of_sparse(X: Any, mask: np.ndarray) -> Any:
+    """Return the same of a sparse matrix, whose zeros are there."""
+    columns = X.tocoo().col
+    n_lost = np.bincount(columns[mask], minlength=X.shape[1])
+    # The last value that is stored stands for all: scikit-learn asks if there is any.
+    _, last = np.unique(columns[~mask][::-1], return_index=True)
+    there = np.flatnonzero(~mask)[::-1][last]
+    lost = np.flatnonzero(mask)[:1].repeat(np.count_nonzero(n_lost))
+    empty = np.flatnonzero(mask)[:1].repeat(np.count_nonzero(n_lost == X.shape[0]))
+    places = np.concatenate([there, empty, lost])
+    at = np.concatenate([columns[there], *map(np.flatnonzero, (n_lost == X.shape[0], n_lost))])
+    which = np.repeat([0, 1], [len(there) + len(empty), len(lost)])
+    return type(X)((X.data[places], (which, at)), shape=(2, X.shape[1]))
 
 
 class Pattern(Summaries):
