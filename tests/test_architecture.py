@@ -26,7 +26,7 @@ FOLDERS = [
     "_estimator",
 ]
 #: Within the engines: `open` knows both, each knows the base.
-ENGINES = [["base", "execute"], ["local", "cluster"], ["scan"], ["open"]]
+ENGINES = [["base", "execute"], ["budget"], ["local", "cluster"], ["scan"], ["open"]]
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 MODULES = {

@@ -1,6 +1,6 @@
-"""Write the README's table of transformers: how many passes each takes, and what it needs.
+"""Write the guide's table of transformers: how many passes each takes, and what it needs.
 
-Run ``python docs/tools/steps_table.py`` from the root of the repository.  Each transformer of
+Run ``python -m docs.tools.steps_table`` from the root of the repository.  Each transformer of
 scikit-learn is trained in a pipeline, on blocks that count how often they are read.
 """
 
@@ -24,7 +24,7 @@ from incremental._pipelines.refused import REFUSED
 from incremental._pipelines.transformers import CONDITIONS
 from incremental._pipelines.tree import is_tree
 
-README = Path(__file__).parents[2] / "README.rst"
+TABLE = Path(__file__).parents[1] / "guide" / "steps_table.rst"
 
 #: What a transformer needs to be trained block by block, or at all.
 ARGUMENTS = {
@@ -104,15 +104,8 @@ def table():
     ]
     for passes, names, note in [header, *rows]:
         lines += [f"   * - {passes}", f"     - {names}", f"     - {note}".rstrip()]
-    return "\n".join(lines)
-
-
-def write():
-    """Put the table in its place."""
-    text = README.read_text()
-    start = text.index(".. list-table::")
-    README.write_text(text[:start] + table() + text[text.index("\n\nSearching\n", start) :])
+    return "\n".join([*lines, ""])
 
 
 if __name__ == "__main__":
-    write()
+    TABLE.write_text(table())
