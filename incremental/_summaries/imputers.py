@@ -14,6 +14,7 @@ from incremental._data.values import concatenate, rows
 from incremental._summaries.base import Summaries
 from incremental._summaries.distinct import Table, assemble, table
 from incremental._summaries.encoders import check_values, once
+from incremental._summaries.few import as_array, no_rows
 from incremental._summaries.sums import Sum, column_sums
 
 FLOATS = (np.float64, np.float32, np.float16)
@@ -22,11 +23,9 @@ FLOATS = (np.float64, np.float32, np.float16)
 def checked(estimator: Any, X: Any, dtype: Any = None) -> Any:
     """Return an array, or a sparse matrix, as these estimators make one of X."""
     value = estimator.missing_values
-    if isinstance(X, list) and dtype is None:
-        X = np.asarray(X, dtype=object)
     allows_nan = _is_nan(value) or (_is_na(value) and not isinstance(estimator, MissingIndicator))
     return check_array(
-        X,
+        as_array(X),
         accept_sparse="csc",
         dtype=dtype,
         ensure_all_finite="allow-nan" if allows_nan else True,
@@ -82,7 +81,7 @@ def _patterns(X: Any, found: Any, mask: np.ndarray) -> Any:
     Of a sparse matrix, `mask` is that of its stored values.
     """
     if found.shape[0] == 0:
-        return found if sp.issparse(found) else X
+        return found if sp.issparse(found) else no_rows(X)
     if sp.issparse(found):
         return _patterns_of_sparse(found, mask)
     there, lost = mask.argmin(axis=0), mask.argmax(axis=0)
@@ -180,7 +179,7 @@ class _MostFrequent(Summaries):
                 ties = there[column.counts[there] == column.counts[there].max()]
                 there = ties[[_first(estimator, found[ties, i])]]
             pair = [*there[:1], *lost[:1]]
-            columns.append(rows(column.values, np.array([*pair, *pair])[:2]))
+            columns.append(rows(column.values, np.array([*pair, *pair], int)[:2]))
         few = assemble(columns, summary.names)
         estimator.fit(sp.csc_array(few) if summary.is_sparse else few)
 

@@ -27,6 +27,10 @@ KINDS = {
     "string": (st.one_of(TEXTS, st.none()), ["string"]),
     "bool": (st.booleans(), ["bool", "boolean"]),
     "flags": (st.booleans(), ["bool", object]),
+    "dates": (
+        st.sampled_from([pd.Timestamp("2013-01-01"), pd.Timestamp("2013-06-01"), pd.NaT]),
+        ["datetime64[ns]"],
+    ),
     "mixed": (st.one_of(NUMBERS, TEXTS), [object]),
     "missing": (st.sampled_from([None, np.nan, "a"]), [object]),
 }
