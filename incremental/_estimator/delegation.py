@@ -9,6 +9,8 @@ from typing import Any, cast
 
 from sklearn.utils.metaestimators import available_if
 
+from incremental._learning.labels import learner_in
+from incremental._pipelines import tree
 from incremental._types import Method
 
 #: What the documentation of each says between its first line and its examples.
@@ -65,3 +67,19 @@ def has(method: str) -> Callable[[Any], bool]:
         return True
 
     return check
+
+
+def goes_on(self: Any) -> bool:
+    """Say whether there is a ``partial_fit``, which is for the last step only.
+
+    Raises
+    ------
+    AttributeError
+        If there is none; says why.
+    """
+    if tree.goes_on(self._model):
+        return True
+    raise AttributeError(
+        f"{type(learner_in(self._model)).__name__} does not go on from what it has gathered, which "
+        "is not kept: call fit with all blocks"
+    )
