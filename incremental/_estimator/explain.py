@@ -21,8 +21,9 @@ from incremental._estimator.fit import Fit
 from incremental._estimator.parameters import check_validation_data, check_wrapper, new_model
 from incremental._estimator.scored import ScoredModel
 from incremental._learning.classes import asks_for_labels
-from incremental._learning.labels import last_step
+from incremental._learning.labels import learner_in
 from incremental._learning.order import in_new_order
+from incremental._pipelines.tree import goes_on
 from incremental._planning.graph import Graph
 from incremental._planning.plan import Plan, plan
 from incremental.exceptions import shorten
@@ -134,10 +135,10 @@ class Look(Fit):
                 plans.add("look at the first rows", Plan(planned.blocks.only("X")), n_read)
             for names, along in steps.ahead():
                 plans.add(f"train {names}", along)
-        if "" not in self._learning:
+        if not goes_on(self._model):
             return whole
         learner, planned = self._make_learner(planned, None)
-        name = type(last_step(self._model)).__name__
+        name = type(learner_in(self._model)).__name__
         for i in range(self._n_passes):
             if self._wrapper.shuffle:
                 order = in_new_order(planned, learner.promise, [learner.seed, i])

@@ -148,7 +148,8 @@ class Passes:
 
     def __iter__(self) -> Iterator[tuple[StepsLearner, Plan]]:
         """Yield who learns and what, for each pass."""
-        yield from self._train_targets()
+        for target in self._targets():
+            yield from target
         number = 0
         if self._tree.needs_rows:
             number, self.first_rows = first_rows(self._planned.blocks, self._engine)
@@ -170,8 +171,11 @@ class Passes:
         """Return the model that is trained."""
         return self._tree.estimator
 
-    def _train_targets(self) -> Iterator[tuple[StepsLearner, Plan]]:
-        """Train what transforms y, from outside to inside."""
+    def _targets(self) -> Iterator[Passes]:
+        """Yield what trains each transformer of y, from outside to inside.
+
+        Between one and the next, the blocks for the steps inside are planned.
+        """
         planned = self._planned
         for path, target in targets_of(self._model):
             passes = Passes(
@@ -185,7 +189,7 @@ class Passes:
                 UNKNOWN,
                 is_target=True,
             )
-            yield from passes
+            yield passes
             target.transformer_ = passes.trained
             self._inside[path] = planned = with_target(planned, target)
 
@@ -196,6 +200,10 @@ class Passes:
 
     def ahead(self) -> Iterator[tuple[str, Plan]]:
         """Yield the names of those who learn and what they read, for each pass, reading nothing."""
+        for target in self._targets():
+            if target.needs_rows:
+                yield "what transforms y, on its first rows", Plan(target._planned.blocks.take([0]))
+            yield from target.ahead()
         for leaves in self._tree.rounds():
             if leaves[0].estimator is self._last:
                 return
