@@ -20,7 +20,7 @@ from incremental._estimator.explanation import Explanation, Pass, bytes_ahead
 from incremental._estimator.fit import Fit
 from incremental._estimator.scored import ScoredModel
 from incremental._learning.classes import asks_for_labels
-from incremental._learning.labels import last_step
+from incremental._learning.labels import learner_in
 from incremental._learning.order import in_new_order
 from incremental._pipelines.targets import asks_for_dimensions
 from incremental._pipelines.tree import goes_on
@@ -135,7 +135,7 @@ class Look(Fit):
         if not goes_on(self._model):
             return whole
         learner, planned = self._make_learner(planned, None)
-        name = type(last_step(self._model)).__name__
+        name = type(learner_in(self._model)).__name__
         for i in range(self._n_passes):
             if self._wrapper.shuffle:
                 order = in_new_order(planned, learner.promise, [learner.seed, i])

@@ -28,8 +28,9 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     Parameters
     ----------
     estimator : estimator
-        Anything with ``partial_fit``, or a Pipeline, ColumnTransformer or FeatureUnion of steps
-        that can be trained block by block.  It is cloned, never changed.
+        Anything with ``partial_fit``, what learns from summaries of blocks, or a Pipeline,
+        ColumnTransformer, FeatureUnion or TransformedTargetRegressor of steps that can be trained
+        block by block.  It is cloned, never changed.
     classes : array-like of shape (n_classes,) or list of them, default=None
         All labels that y may have.  None finds the labels that occur: in one pass over y alone, or
         in memory.  Used by classifiers, and by estimators whose ``partial_fit`` takes any keyword.
@@ -124,7 +125,11 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     through those before it, where they are computed; branches of a ColumnTransformer or a
     FeatureUnion learn in the same pass.  The last step then takes `max_iter` passes, and is all
     that `partial_fit`, `shuffle` and early stopping are about; `batch_size` is for every step.
-    Columns, and steps such as ``OneHotEncoder(categories=...)`` that only look at the
+    Encoders, imputers, vocabularies and others that need sums, counts or unions only learn in such
+    a pass from summaries of blocks, made where these are computed, with the attributes that ``fit``
+    on all rows gives; so does a step with the methods ``block_summary(X, y=None)``,
+    ``merge_summaries(first, second)`` and ``fit_summary(summary)``, of which only the last may
+    change it.  Columns, and steps such as ``OneHotEncoder(categories=...)`` that only look at the
     layout of X, are fitted to the first 1,000 rows, which are read once more; whether the output
     of a ColumnTransformer is sparse is decided there.  An encoder takes the sorted categories of
     columns with a categorical dtype; a missing value is none of them, and unknown unless

@@ -148,7 +148,8 @@ class Passes:
 
     def __iter__(self) -> Iterator[tuple[StepsLearner, Plan]]:
         """Yield who learns and what, for each pass."""
-        yield from self._train_targets()
+        for target in self._targets():
+            yield from target
         number = 0
         if self._tree.needs_rows:
             number, self.first_rows = first_rows(self._planned.blocks, self._engine)
@@ -170,27 +171,27 @@ class Passes:
         """Return the model that is trained."""
         return self._tree.estimator
 
-    def _train_targets(self) -> Iterator[tuple[StepsLearner, Plan]]:
-        """Train what transforms y, from outside to inside."""
+    def _targets(self) -> Iterator[Passes]:
+        """Yield what trains each transformer of y, from outside to inside.
+
+        Between one and the next, the blocks for the steps inside are planned.
+        """
         planned = self._planned
         for path, target in targets_of(self._model):
-            passes = self._of_target(target, planned)
-            yield from passes
+            passes = Passes(
+                target.transformer_,
+                columns_of_y(planned),
+                self._engine,
+                {},
+                self._seed,
+                None,
+                self._batch_size,
+                UNKNOWN,
+                is_target=True,
+            )
+            yield passes
             target.transformer_ = passes.trained
             self._inside[path] = planned = with_target(planned, target)
-
-    def _of_target(self, target: Any, planned: Plan) -> Passes:
-        return Passes(
-            target.transformer_,
-            columns_of_y(planned),
-            self._engine,
-            {},
-            self._seed,
-            None,
-            self._batch_size,
-            UNKNOWN,
-            is_target=True,
-        )
 
     def _planned_for(self, leaf: Leaf) -> Plan:
         """Return the blocks for a step, and for those that learn in the same pass."""
@@ -202,10 +203,8 @@ class Passes:
 
         None ends after the last.  Nothing is read.
         """
-        planned = self._planned
-        for path, target in targets_of(self._model):
-            yield from self._of_target(target, planned).ahead()
-            self._inside[path] = planned = with_target(planned, target)
+        for target in self._targets():
+            yield from target.ahead()
         if self._tree.needs_rows:
             lengths = self._planned.blocks.lengths
             n_read = next((i for i, n in enumerate(lengths, 1) if n != 0), len(lengths))

@@ -55,6 +55,9 @@ class OfTarget(Composite):
         self._regressor.settle(X, number)
         self.complete = self._regressor.complete
 
+    def rounds(self) -> list[list[Leaf]]:
+        return self._regressor.rounds()
+
     def learning(self, route: Route = ()) -> list[tuple[Leaf, Route]]:
         return self._regressor.learning(route)
 
