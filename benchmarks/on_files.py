@@ -47,15 +47,14 @@ def measure(who: str, kind: str, folder: str, warm: str) -> Found:
         function(Path(warm), kind)
         idle, busy = start_peak(), busy_seconds()
         start, own = time.perf_counter(), time.process_time()
-        model = function(Path(folder), kind)
+        function(Path(folder), kind)
         seconds, own = time.perf_counter() - start, time.process_time() - own
         busy = busy_seconds() - busy
     return {
-        "seconds": seconds,
-        "processor": own,
-        "MB": (peak() - idle) / MB,
-        "foreign": max(0.0, (busy - own) / seconds),
-        "model": model.coef_.tolist(),
+        "seconds": round(seconds, 3),
+        "processor": round(own, 3),
+        "MB": (peak() - idle) // MB,
+        "foreign": round(max(0.0, (busy - own) / seconds), 2),
     }
 
 
@@ -72,10 +71,7 @@ def turn(kind: str, folder: Path, warm: Path, tries: int, left_out: set[str]) ->
             except subprocess.CalledProcessError:
                 left_out.add(who)
                 continue
-            told = {
-                name: round(found[who][name], 2) for name in ("seconds", "processor", "foreign")
-            }
-            print(f"{kind}, {who}: {told}", file=sys.stderr, flush=True)
+            print(f"{kind}, {who}: {found[who]}", file=sys.stderr, flush=True)
         turns.append(found)
         if load(found) <= FOREIGN:
             break

@@ -71,10 +71,11 @@ class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
         are a dict.  None is the score of the wrapped estimator.  A callable is given the model, an
         X that is only a length, and y: predictions are gathered, X never is.  `early_stopping`
         decides by it, then it has to be a single one.
-    prefetch : int, default=None
-        At most so many blocks are computed, or being computed, ahead of the one that is being
-        learned.  None means two more than dask has workers; 0 computes each block in the
-        foreground when its turn has come.
+    prefetch : int or str, default=None
+        At most so many blocks, or so many bytes (``"500 MB"``), are computed, or being computed,
+        ahead of the block that is being learned.  Of what is not said the default holds: two more
+        blocks than dask has workers, and a quarter of the memory that is free.  0 computes each
+        block in the foreground when its turn has come.
     random_state : int, RandomState instance or None, default=None
         Draws the orders of `shuffle`; the same integer gives the same model on every scheduler.
         Also given to the wrapped estimator where its own ``random_state`` is None; None leaves it.
@@ -121,8 +122,11 @@ class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
     whole blocks and the rows within each, but no row to another block; where one source holds
     several blocks, these stay together, so that it is still read once.
 
-    *Memory.*  At most `prefetch` blocks wait or are being computed while one is learned.  Each
-    block is computed once per pass; what all blocks need of all blocks, the mean in
+    *Memory.*  At most `prefetch` blocks wait or are being computed while one is learned.  Blocks are
+    measured as they come; one that is being computed is taken to be as large as the largest of the
+    last ones, and with a size as `prefetch` the first is computed alone unless its size is known.
+    One is ahead however large it is.  A cluster has a quarter of its workers' limits.  Each block is
+    computed once per pass; what all blocks need of all blocks, the mean in
     ``X - X.mean(0)``, is computed once before, which reads the data one more time.
 
     *Settings of the estimator.*  ``class_weight="balanced"``, which ``partial_fit`` refuses,
