@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from dask.utils import format_bytes, parse_bytes
 
-from incremental._engines.base import Prefetch
+#: How much is computed ahead: a number of blocks, a size ("500 MB"), or None for the default.
+Prefetch = int | str | None
 
 #: The default takes so much of the memory that is free.
 SHARE = 1 / 4

@@ -66,10 +66,17 @@ class ClusterEngine(Engine):
             "frames, or pass shuffle='tasks' to Bag.groupby."
         )
 
-    def plan(self, blocks: Blocks) -> Plan:
+    @property
+    def workers(self) -> int:
+        return sum(self.client.nthreads().values())
+
+    def budget(self, prefetch: Prefetch) -> Budget:
+        return make_budget(prefetch, self.workers, self._memory)
+
+    def prepare(self, blocks: Blocks) -> Blocks:
         # Each task costs the scheduler much more than it costs to fuse.
         graph = fused(blocks.graph, chain.from_iterable(blocks.keys))
-        return super().plan(replace(blocks, graph=graph))
+        return replace(blocks, graph=graph)
 
     def company(self, planned: Plan) -> AbstractContextManager[Alone]:
         """Return a context with whom the blocks are shared."""
@@ -79,7 +86,7 @@ class ClusterEngine(Engine):
     def stream(
         self, planned: Plan, *, prefetch: Prefetch = None
     ) -> Iterator[Iterator[tuple[int, Block]]]:
-        n_ahead = self._budget(prefetch).blocks_of(planned.blocks.largest)
+        n_ahead = self.budget(prefetch).blocks_of(planned.blocks.largest)
         with (
             self.company(planned) as company,
             stream(planned, self.client, n_ahead, company) as computed,
@@ -90,16 +97,12 @@ class ClusterEngine(Engine):
     def train(
         self, learner: Any, planned: Plan, *, prefetch: Prefetch = None, listening: bool = False
     ) -> Iterator[Iterator[Turn]]:
-        budget = self._budget(prefetch)
+        budget = self.budget(prefetch)
         with (
             self.company(planned) as company,
             turns(learner, planned, self.client, budget, listening, company) as found,
         ):
             yield found
-
-    def _budget(self, prefetch: Prefetch) -> Budget:
-        """Return how much is computed ahead: what is given, or what keeps all workers busy."""
-        return make_budget(prefetch, sum(self.client.nthreads().values()), self._memory)
 
     def _memory(self) -> int | None:
         """Return the memory of all workers; None if they have no limit."""
@@ -110,6 +113,13 @@ class ClusterEngine(Engine):
 @contextmanager
 def open_cluster(client: distributed.Client) -> Iterator[ClusterEngine]:
     """Yield an engine; within a task, let another one have its thread meanwhile."""
+    with out_of_the_way():
+        yield ClusterEngine(client)
+
+
+@contextmanager
+def out_of_the_way() -> Iterator[None]:
+    """Within a task, let another one have its thread meanwhile."""
     with ExitStack() as stack:
         try:
             distributed.secede()
@@ -121,4 +131,4 @@ def open_cluster(client: distributed.Client) -> Iterator[ClusterEngine]:
             stack.callback(distributed.rejoin)
             # joblib's dask backend leaves them, too, wherever an estimator computes in parallel.
             stack.enter_context(joblib.parallel_config("sequential"))
-        yield ClusterEngine(client)
+        yield
