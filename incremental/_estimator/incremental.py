@@ -60,10 +60,11 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
         are a dict.  None is the score of the wrapped estimator.  A callable is given the model, an
         X that is only a length, and y: predictions are gathered, X never is.  `early_stopping`
         decides by this score, which then has to be a single one.
-    prefetch : int, default=None
-        At most so many blocks are computed, or being computed, ahead of the one that is being
-        learned.  None means two more than dask has workers; 0 computes each block in the
-        foreground when its turn has come.
+    prefetch : int or str, default=None
+        At most so many blocks, or so many bytes (``"500 MB"``), are computed, or being computed,
+        ahead of the one that is being learned.  By default, and of what is not said, these are two
+        blocks more than dask has workers, and a quarter of the memory that is free.  0 computes
+        each block in the foreground when its turn has come.
     random_state : int, RandomState instance or None, default=None
         Draws the orders of `shuffle`; the same integer gives the same model on every scheduler.
         Also given to the wrapped estimator where its own ``random_state`` is None; None leaves it.
@@ -110,9 +111,11 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     whole blocks and the rows within each, but no row to another block; where one source holds
     several blocks, these stay together, so that it is still read once.
 
-    *Memory.*  At most `prefetch` blocks wait or are being computed while one is learned.  Each
-    block is computed once per pass; what all blocks need of all blocks, the mean in
-    ``X - X.mean(0)``, is computed once before, which reads the data one more time.
+    *Memory.*  What is ahead is measured as it comes; a block that is being computed counts as the
+    largest of the last ones.  With a size as `prefetch`, the first is computed alone if nobody
+    knows how large it is.  One may be ahead however large it is.  On a cluster, what is free are
+    the limits of all workers.  Each block is computed once per pass; what all blocks need of all
+    blocks, the mean in ``X - X.mean(0)``, is computed once before: one more read.
 
     *Settings of the estimator.*  ``class_weight="balanced"``, which ``partial_fit`` refuses,
     becomes the weights by the counts of the labels, found in the pass over y that finds the
