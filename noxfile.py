@@ -127,7 +127,8 @@ def types(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation, with warnings as errors."""
     session.install("-e", ".[docs]")
-    session.run("sphinx-build", "-W", "docs", "docs/_build")
+    session.run("sphinx-build", "-q", "-W", "docs", "docs/_build")
+    session.run("python", "-m", "docs.tools.check_site", "docs/_build")
 
 
 @nox.session

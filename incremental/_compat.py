@@ -7,12 +7,13 @@ replace it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 import sklearn
+from dask import config
 from dask.task_spec import GraphNode
 from dask.typing import Key
 from sklearn import config_context, get_config
@@ -59,6 +60,7 @@ __all__ = [
     "as_task_specification",
     "callback_context",
     "frame_rows",
+    "fused",
     "hands_parameters_on",
     "has_callbacks",
     "is_checkpoint",
@@ -69,7 +71,10 @@ __all__ = [
     "response_methods",
     "safe_indexing",
     "scorers_in",
+    "selected_chunks",
+    "set_target_dimensions",
     "validations",
+    "with_arguments",
     "with_callbacks",
     "without_running_fit",
 ]
@@ -98,12 +103,40 @@ def as_task_specification(graph: Mapping[Key, Any]) -> dict[Key, GraphNode]:
     return dict(convert_legacy_graph(dict(graph)))
 
 
+def fused(graph: Mapping[Key, GraphNode], keys: Iterable[Key]) -> dict[Key, GraphNode]:
+    """Make one task of tasks each of which only the next one needs; `keys` stay apart.
+
+    dask 2025.5 to 2026.8: the only public way is to optimise an array, which does more.
+    """
+    from dask._task_spec import fuse_linear_task_spec
+
+    return fuse_linear_task_spec(graph, keys)
+
+
 def array_meta(X: Any) -> Any:
     """Return the empty array of the kind of a dask array's chunks (NumPy, SciPy, ...).
 
     dask 2025.5 to 2026.8: there is no public name; ``X.chunktype`` of its repr comes from it.
     """
     return X._meta
+
+
+def selected_chunks(chunks: Sequence[int], n_rows: int) -> tuple[int, ...]:
+    """Return the chunks that dask puts `n_rows` of an array in that are selected by positions.
+
+    dask 2025.5 to 2026.8: ``X[positions].chunks`` would be public, but makes lists of all positions
+    to find out; a test compares the two.
+    """
+    tolerance = config.get("array.chunk-size-tolerance")
+    mean = sum(chunks) / len(chunks)
+    limit = int(mean * tolerance)
+    found = [0]
+    for start in range(0, n_rows, int(mean)):
+        n = min(int(mean), n_rows - start)
+        if found[-1] and (found[-1] > limit / tolerance or found[-1] + n > limit):
+            found.append(0)
+        found[-1] += n
+    return tuple(found)
 
 
 def frame_rows(X: Any) -> Any:
@@ -166,6 +199,15 @@ def validations(estimator: Any, *, has_steps: bool) -> Iterator[Callable[[], Non
                 yield one._validate_params
 
 
+def set_target_dimensions(model: Any, n_dimensions: int) -> None:
+    """Tell a TransformedTargetRegressor whether predictions have one dimension, as its y.
+
+    scikit-learn 1.6 to 1.9: only its ``fit``, which needs all of y, notes that.  To be replaced by
+    nothing once ``predict`` follows the regressor.
+    """
+    model._training_dim = n_dimensions
+
+
 def scorers_in(scorer: Any) -> list[Any]:
     """Return the scorers that a scorer asks, one if it is not one for several.
 
@@ -221,3 +263,16 @@ def max_workers(pool: Executor) -> int | None:
     Python 3.11 to 3.13: executors of the standard library keep it to themselves; dask asks as well.
     """
     return getattr(pool, "_max_workers", None)
+
+
+def with_arguments(calls: Callable[[], Any], change: Callable[[Any], Any]) -> Callable[[], Any]:
+    """Change the arguments of the functions that joblib hands to a backend.
+
+    joblib 1.4 to 1.6: backends are given callables that say no more of themselves; to be replaced
+    by a public way to look into them.
+    """
+    calls.items = [  # type: ignore[attr-defined]
+        (function, [change(value) for value in args], {k: change(v) for k, v in kwargs.items()})
+        for function, args, kwargs in calls.items  # type: ignore[attr-defined]
+    ]
+    return calls

@@ -10,7 +10,7 @@ from typing import Any
 class BlockError(RuntimeError):
     """A block could not be computed, or not be learned.
 
-    The original error is its ``__cause__``.
+    The original error is its ``__cause__``.  Read more in :doc:`/guide/failures`.
 
     Parameters
     ----------

@@ -13,7 +13,8 @@ __all__ = ["ValidationScoresDisplay"]
 class ValidationScoresDisplay:
     """Score on held-out data after each pass.
 
-    Create it with `from_estimator`; all parameters are stored as attributes.
+    Create it with `from_estimator`; all parameters are stored as attributes.  Read more in
+    :doc:`/guide/passes`.
 
     Parameters
     ----------

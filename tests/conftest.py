@@ -183,7 +183,7 @@ def flights_path(tmp_path_factory, worker_id):
     root = tmp_path_factory.getbasetemp()
     path = root / "flights"
     columns = ["month", "sched_dep_time", "dep_delay", "carrier", "origin", "dest", "distance"]
-    frame = flights[[*columns, "arr_delay"]].sort_values("month", kind="stable")
+    frame = flights[[*columns, "tailnum", "arr_delay"]].sort_values("month", kind="stable")
     dd.from_pandas(frame.reset_index(drop=True), npartitions=12).to_parquet(path)
     return path
 

@@ -17,6 +17,7 @@ from dask.typing import Key
 
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
+from incremental._engines.budget import Budget, Prefetch
 from incremental._planning.graph import Graph
 from incremental._planning.plan import Plan, plan
 
@@ -53,13 +54,26 @@ class Engine(ABC):
             If that is not safe where this engine computes.
         """
 
+    @property
+    @abstractmethod
+    def workers(self) -> int:
+        """Say how many blocks are computed at once."""
+
+    @abstractmethod
+    def budget(self, prefetch: Prefetch) -> Budget:
+        """Return how much is computed ahead of the block that is learned."""
+
+    def prepare(self, blocks: Blocks) -> Blocks:
+        """Return the blocks as they are best planned here."""
+        return blocks
+
     def plan(self, blocks: Blocks) -> Plan:
         """Cut blocks into windows, as :func:`incremental._planning.plan.plan` does."""
-        return plan(blocks, self.get, self.make_store)
+        return plan(self.prepare(blocks), self.get, self.make_store)
 
     @abstractmethod
     def stream(
-        self, planned: Plan, *, prefetch: int | None = None
+        self, planned: Plan, *, prefetch: Prefetch = None
     ) -> AbstractContextManager[Iterator[tuple[int, Block]]]:
         """Return a context with an iterator over numbers and values of computed blocks.
 
@@ -67,9 +81,9 @@ class Engine(ABC):
         ----------
         planned : Plan
             What to compute, in this order.
-        prefetch : int, default=None
-            At most so many blocks are computed, or being computed, ahead of the one that the
-            consumer has; None means two more than there are workers.
+        prefetch : int or str, default=None
+            At most so many blocks, or bytes ("500 MB"), are computed, or being computed, ahead of
+            the block that the consumer has; see `incremental._engines.budget`.
 
         Raises
         ------
@@ -85,7 +99,7 @@ class Engine(ABC):
 
     @abstractmethod
     def train(
-        self, learner: Any, planned: Plan, *, prefetch: int | None = None, listening: bool = False
+        self, learner: Any, planned: Plan, *, prefetch: Prefetch = None, listening: bool = False
     ) -> AbstractContextManager[Iterator[Turn]]:
         """Return a context with the turns of a pass; when it is left, nothing waits to be learned.
 
@@ -95,7 +109,7 @@ class Engine(ABC):
             Has learned a block when its turn's ``learn`` returns.
         planned : Plan
             The blocks, in the order to learn them in.
-        prefetch : int, default=None
+        prefetch : int or str, default=None
             As for `stream`.
         listening : bool, default=False
             Whether the model and the data of each block are looked at.  On a cluster, `learner` is

@@ -17,12 +17,13 @@ from incremental._estimator.passes import Passes, errors_of, make_model
 from incremental._learning.classes import find_classes, known_classes, needs_classes
 from incremental._learning.interrupt import whole_blocks
 from incremental._learning.learner import Learner
+from incremental._pipelines.layout import known_of
 from incremental._pipelines.parameters import of_last
 from incremental._pipelines.passes import NO_ROWS
 from incremental._pipelines.passes import Passes as StepPasses
-from incremental._pipelines.routes import through
 from incremental._pipelines.target import who_needs_y
-from incremental._pipelines.tree import is_tree, learning_steps
+from incremental._pipelines.targets import note_dimensions, note_names, to_learn
+from incremental._pipelines.tree import goes_on, is_tree, learning_steps
 from incremental._planning.plan import Plan
 from incremental._scoring import early_stopping as _validation
 from incremental._scoring.scorers import find_scorer
@@ -83,26 +84,17 @@ class Fit:
 
     def run(self, fit_params: dict[str, Any]) -> None:
         """Learn; `fit_params` are parameters of ``partial_fit``, and `classes`."""
-        self._sort_out(fit_params)
-        self._check()
-        blocks, held_out = self._cut()
-        self._know_classes()
-        if self._is_new:
-            warn_of_ignored(self._wrapper.estimator, self._stops_early and self._n_passes == 1)
-        with (
-            whole_blocks() as interrupt,
-            open_engine(
-                [*blocks.collections, *(held_out.collections if held_out else [])]
-            ) as engine,
-            interrupt.allowed(),
-        ):
+        blocks, held_out, collections = self._prepare(fit_params)
+        with whole_blocks() as interrupt, open_engine(collections) as engine, interrupt.allowed():
             planned = engine.plan(blocks)
             self._find_classes(planned, engine)
             planned, validation = self._hold_out(planned, held_out, engine)
             task = self._begin()
+            if self._is_new:
+                note_dimensions(self._model, self._y, planned, engine)
             example = self._train_steps(planned, engine, task)
             learner, planned = self._make_learner(planned, example)
-            if "" in self._learning:
+            if goes_on(self._model):
                 passes = Passes(self._wrapper, learner, planned, engine, interrupt)
                 passes.run(self._n_passes, validation, task)
                 if validation is not None and held_out is None:
@@ -110,6 +102,7 @@ class Fit:
             else:  # the steps have learned all that there is
                 make_model(self._wrapper, learner)
                 self._wrapper.n_iter_ = 1
+            note_names(self._wrapper.estimator_)
             task.end()
 
     @property
@@ -117,6 +110,16 @@ class Fit:
         return self._validation_data is not None
 
     # Before a block is read
+
+    def _prepare(self, fit_params: dict[str, Any]) -> tuple[Blocks, Blocks | None, list[Any]]:
+        """Return the blocks to learn from, those given to validate on, and all collections."""
+        self._sort_out(fit_params)
+        self._check()
+        blocks, held_out = self._cut()
+        self._know_classes()
+        if self._is_new:
+            warn_of_ignored(self._wrapper.estimator, self._stops_early and self._n_passes == 1)
+        return blocks, held_out, [*blocks.collections, *(held_out.collections if held_out else [])]
 
     def _sort_out(self, fit_params: dict[str, Any]) -> None:
         """Tell apart classes, parameters with a value for each row, and others."""
@@ -217,7 +220,16 @@ class Fit:
         """
         if not self._has_steps:
             return None
-        passes = StepPasses(
+        passes = self._step_passes(planned, engine)
+        untrained = "The steps before the last are not trained: call fit."
+        with errors_of(planned, lambda: untrained):
+            for learner, transformed in passes:
+                self._train_side_by_side(learner, transformed, engine, task)
+        # A view would keep all of them.
+        return None if passes.first_rows is None else copy.deepcopy(passes.first_rows[:1])
+
+    def _step_passes(self, planned: Plan, engine: Engine) -> StepPasses:
+        return StepPasses(
             self._model,
             planned,
             engine,
@@ -225,14 +237,8 @@ class Fit:
             self._seed,
             self._classes,
             self._wrapper.batch_size,
-            self._X,
+            known_of(self._X),
         )
-        untrained = "The steps before the last are not trained: call fit."
-        with errors_of(planned, lambda: untrained):
-            for learner, transformed in passes:
-                self._train_side_by_side(learner, transformed, engine, task)
-        # A view would keep all of them.
-        return None if passes.first_rows is None else copy.deepcopy(passes.first_rows[:1])
 
     def _train_side_by_side(self, learner: Any, planned: Plan, engine: Engine, task: Task) -> None:
         """Make the pass in which steps learn that need nothing of each other."""
@@ -249,7 +255,7 @@ class Fit:
     def _make_learner(self, planned: Plan, example: Any) -> tuple[Learner, Plan]:
         """Return who learns in the passes to come, and the blocks that it learns from."""
         model, whole = self._model, self._whole
-        planned = through(planned, model, of_last(model, self._rows))
+        planned = to_learn(planned, model, of_last(model, self._rows))
         learner = Learner(
             model,
             self._seed,

@@ -9,24 +9,33 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from incremental._compat import CallbackSupportMixin, with_callbacks
 from incremental._estimator.advice import names_replacements
 from incremental._estimator.delegation import there_if
+from incremental._estimator.explain import ExplainedModel
 from incremental._estimator.fit import Fit
 from incremental._estimator.parameters import check_validation_data, check_wrapper, new_model
-from incremental._estimator.scored import ScoredModel
 from incremental._estimator.weights import learns_weights, shows_weights
-from incremental._pipelines.tree import learning_steps
+from incremental._learning.labels import learner_in
+from incremental._pipelines.tree import goes_on
 from incremental._types import Classes, Data, RandomState, Scoring
 
 
 def _goes_on(self: Any) -> bool:
-    return "" in learning_steps(self._model)  # partial_fit is for the last step only
+    if goes_on(self._model):  # partial_fit is for the last step only
+        return True
+    last = type(learner_in(self._model)).__name__
+    raise AttributeError(
+        f"{last} does not learn block by block, and what it has gathered of the blocks is not "
+        "kept: call fit with all of them"
+    )
 
 
-class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """Train an estimator with ``partial_fit`` on data larger than memory.
 
     Dask computes the blocks of the data, several at once and ahead of the model; the wrapped
     estimator learns from them one after the other, in their order, as in
     ``for x, y in blocks: estimator.partial_fit(x, y)``.
+
+    Read more in the :doc:`user guide </guide/index>`.
 
     Parameters
     ----------
@@ -34,10 +43,10 @@ class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
         Anything with ``partial_fit``, or a Pipeline, ColumnTransformer or FeatureUnion of steps
         that can be trained block by block.  It is cloned, never changed.
     classes : array-like of shape (n_classes,) or list of them, default=None
-        All labels that y may have.  None finds those that occur: in one pass over y alone, or in
-        memory.  Only used by classifiers, and by what takes them as keyword arguments.
+        All labels that y may have.  None finds the labels that occur: in one pass over y alone, or
+        in memory.  Used by classifiers, and by estimators whose ``partial_fit`` takes any keyword.
     max_iter : int, default=1
-        Number of passes over the data that `fit` makes; of a pipeline, its last step makes them.
+        Number of passes over the data that `fit` makes; in a pipeline, the last step makes them.
     batch_size : int, default=None
         Rows that one ``partial_fit`` gets, at most: larger blocks are split into nearly equal
         batches, smaller ones put together.  None gives it each block as it is.
@@ -54,14 +63,14 @@ class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
     n_iter_no_change : int, default=5
         Stop after so many passes in a row without a rise.
     tol : float, default=1e-4
-        A score is a rise if it is above the best one before by more than this; the first is one.
-        As in scikit-learn's gradient boosting, an equal score is none, with ``tol=0`` neither.
-        Minus infinity and NaN never are.
+        A score is a rise if it is above the best score before by more than `tol`; the first score
+        is a rise.  As in scikit-learn's gradient boosting, an equal score is no rise, not even with
+        ``tol=0``.  Minus infinity and NaN are no rises.
     scoring : str, callable, list, tuple or dict, default=None
         What `score` returns, as in :func:`sklearn.model_selection.cross_validate`; several scores
         are a dict.  None is the score of the wrapped estimator.  A callable is given the model, an
         X that is only a length, and y: predictions are gathered, X never is.  `early_stopping`
-        decides by it, then it has to be a single one.
+        decides by this score, which then has to be a single one.
     prefetch : int, default=None
         At most so many blocks are computed, or being computed, ahead of the one that is being
         learned.  None means two more than dask has workers; 0 computes each block in the
@@ -180,7 +189,7 @@ class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
         n_iter_no_change: int = 5,
         tol: float = 1e-4,
         scoring: Scoring | None = None,
-        prefetch: int | None = None,
+        prefetch: int | str | None = None,
         random_state: RandomState | None = None,
     ):
         self.estimator = estimator

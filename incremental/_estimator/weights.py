@@ -9,13 +9,13 @@ from types import MethodType
 from typing import Any, cast
 
 from incremental._learning.classes import accepts
-from incremental._learning.labels import last_step
+from incremental._learning.labels import learner_in
 from incremental._types import Method
 
 
 def learns_weights(wrapper: Any) -> bool:
     """Say whether the wrapped estimator learns with ``sample_weight``."""
-    return accepts(getattr(last_step(wrapper.estimator), "partial_fit", None), "sample_weight")
+    return accepts(getattr(learner_in(wrapper.estimator), "partial_fit", None), "sample_weight")
 
 
 def shows_weights(takes: Callable[[Any], bool]) -> Callable[[Method], Method]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import is_classifier
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from toolz import merge_with
@@ -16,7 +17,7 @@ from incremental.exceptions import shorten
 
 
 def last_step(model: Any) -> Any:
-    """Return what goes on learning: the last step of a pipeline, or the model itself.
+    """Return what predicts: the last step of a pipeline, or the model itself.
 
     Examples
     --------
@@ -27,6 +28,20 @@ def last_step(model: Any) -> Any:
     while isinstance(model, Pipeline) and model.steps:  # an empty one is refused elsewhere
         model = model.steps[-1][1]
     return model
+
+
+def learner_in(model: Any) -> Any:
+    """Return what goes on learning, which is in what transforms y: the last step in it.
+
+    Examples
+    --------
+    >>> from sklearn.compose import TransformedTargetRegressor
+    >>> learner_in(TransformedTargetRegressor(Pipeline([("last", 3)])))
+    3
+    """
+    while isinstance(last := last_step(model), TransformedTargetRegressor):
+        model = vars(last).get("regressor_", last.regressor)
+    return last
 
 
 class Ask(NamedTuple):
@@ -124,7 +139,7 @@ def _categories(y: Any) -> tuple[Any, Any]:
 def _unique(y: Any, ask: Ask) -> tuple[Any, Any]:
     try:
         check_kinds(y, "y")
-        labels, counts = np.unique(y, return_counts=True) if ask.counts else (np.unique(y), None)
+        labels, counts = _distinct(y, ask.counts)
     except (TypeError, ValueError):
         _check_none_missing(y)
         raise
@@ -138,6 +153,23 @@ def _unique(y: Any, ask: Ask) -> tuple[Any, Any]:
             "classes."
         )
     return labels, counts
+
+
+def _distinct(y: Any, counted: bool) -> tuple[Any, Any]:
+    """Return what occurs in y, sorted, and how often if it is `counted`.
+
+    Examples
+    --------
+    >>> _distinct(np.array([7, -1, 7], dtype=np.int8), True)
+    (array([-1,  7], dtype=int8), array([1, 2]))
+    """
+    if isinstance(y, np.ndarray) and y.dtype.kind in "iu" and np.can_cast(y.dtype, np.intp):
+        low, high = (int(y.min()), int(y.max())) if y.size else (0, 0)
+        if high - low < y.size:  # the usual case: counting takes a tenth of the time of sorting
+            counts = np.bincount((np.subtract(y, low, dtype=np.intp) if low else y).ravel())
+            found = np.flatnonzero(counts)
+            return (found + low).astype(y.dtype), counts[found]
+    return np.unique(y, return_counts=True) if counted else (np.unique(y), None)
 
 
 def merge(parts: list[Found]) -> Found:

@@ -10,7 +10,7 @@ import numpy as np
 
 from incremental._compat import metric_of
 from incremental._data.blocks import Blocks, make_blocks
-from incremental._engines.base import Engine
+from incremental._engines.base import Engine, Prefetch
 from incremental._learning.classes import accepts
 from incremental._planning.plan import Plan
 from incremental._scoring.score import NoRows, check, score
@@ -141,7 +141,7 @@ class Validation:
         planned: Plan,
         scorer: Any,
         engine: Engine,
-        prefetch: int | None,
+        prefetch: Prefetch,
         tol: float,
         n_iter_no_change: int,
         name: str,
@@ -172,13 +172,19 @@ class Validation:
             self.best_score, self.best_model = found, copy.deepcopy(model)
         return self._n_without_rise >= self._n_iter_no_change
 
-    def _score(self, model: Any) -> float:
+    def planned_for(self, model: Any) -> Plan:
+        """Return the blocks to validate on, with the values that the score looks at."""
         planned = self._planned
         models, scorer = handed_on(model, self._scorer)
         asked = models[-1].score if scorer is None else metric_of(scorer)
         if "sample_weight" in planned.blocks.names and not accepts(asked, "sample_weight"):
             names = [name for name in planned.blocks.names if name != "sample_weight"]
             planned = Plan(planned.blocks.only(*names))
+        return planned
+
+    def _score(self, model: Any) -> float:
+        planned = self.planned_for(model)
+        _, scorer = handed_on(model, self._scorer)
         try:
             return score(model, scorer, planned, self._engine, self._prefetch, {})
         except BlockError as error:

@@ -49,9 +49,9 @@ def test_the_former_model_stays_where_the_first_block_is_refused_by_the_estimato
     assert pickle.dumps(model) == state
 
 
-def checkpoint_of_the_readme():
-    """Return the code of the class that the README shows."""
-    examples = doctest.DocTestParser().get_examples((ROOT / "README.rst").read_text())
+def checkpoint_of_the_guide():
+    """Return the code of the class that the guide shows."""
+    examples = doctest.DocTestParser().get_examples((ROOT / "docs/guide/watching.rst").read_text())
     (found,) = (e.source for e in examples if e.source.startswith("class Checkpoint"))
     return "import os, joblib\n" + found
 
@@ -99,7 +99,7 @@ KILLED = """
 @needs_callbacks
 def test_a_killed_process_goes_on_from_its_checkpoint_to_the_same_model(tmp_path):
     rng = np.random.default_rng(first_seed())
-    (tmp_path / "checkpoint.py").write_text(checkpoint_of_the_readme())
+    (tmp_path / "checkpoint.py").write_text(checkpoint_of_the_guide())
     (tmp_path / "train.py").write_text(textwrap.dedent(KILLED))
     log, every = tmp_path / "log", 3
     environment = dict(os.environ, PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")

@@ -1,7 +1,7 @@
-"""The README says which transformers work inside of a pipeline."""
+"""The guide says which transformers work inside of a pipeline."""
 
-from docs.tools.steps_table import README, table
+from docs.tools.steps_table import TABLE, table
 
 
-def test_the_table_of_the_readme_is_what_happens():
-    assert table() in README.read_text(), "run python docs/tools/steps_table.py"
+def test_the_table_of_the_guide_is_what_happens():
+    assert table() == TABLE.read_text(), "run python -m docs.tools.steps_table"

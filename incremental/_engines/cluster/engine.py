@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import distributed
@@ -11,9 +13,12 @@ import joblib
 from dask.task_spec import GraphNode
 from dask.typing import Key
 
+from incremental._compat import fused
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
-from incremental._engines.base import Engine, Turn
+from incremental._engines.base import Engine, Prefetch, Turn
+from incremental._engines.budget import Budget, make_budget
+from incremental._engines.cluster.convoy import Alone
 from incremental._engines.cluster.stream import stream
 from incremental._engines.cluster.training import turns
 from incremental._planning.graph import Graph
@@ -61,24 +66,60 @@ class ClusterEngine(Engine):
             "frames, or pass shuffle='tasks' to Bag.groupby."
         )
 
+    @property
+    def workers(self) -> int:
+        return sum(self.client.nthreads().values())
+
+    def budget(self, prefetch: Prefetch) -> Budget:
+        return make_budget(prefetch, self.workers, self._memory)
+
+    def prepare(self, blocks: Blocks) -> Blocks:
+        # Each task costs the scheduler much more than it costs to fuse.
+        graph = fused(blocks.graph, chain.from_iterable(blocks.keys))
+        return replace(blocks, graph=graph)
+
+    def company(self, planned: Plan) -> AbstractContextManager[Alone]:
+        """Return a context with whom the blocks are shared."""
+        return nullcontext(Alone())
+
+    @contextmanager
     def stream(
-        self, planned: Plan, *, prefetch: int | None = None
-    ) -> AbstractContextManager[Iterator[tuple[int, Block]]]:
-        return stream(planned, self.client, self._prefetch(prefetch))
+        self, planned: Plan, *, prefetch: Prefetch = None
+    ) -> Iterator[Iterator[tuple[int, Block]]]:
+        n_ahead = self.budget(prefetch).blocks_of(planned.blocks.largest)
+        with (
+            self.company(planned) as company,
+            stream(planned, self.client, n_ahead, company) as computed,
+        ):
+            yield computed
 
+    @contextmanager
     def train(
-        self, learner: Any, planned: Plan, *, prefetch: int | None = None, listening: bool = False
-    ) -> AbstractContextManager[Iterator[Turn]]:
-        return turns(learner, planned, self.client, self._prefetch(prefetch), listening)
+        self, learner: Any, planned: Plan, *, prefetch: Prefetch = None, listening: bool = False
+    ) -> Iterator[Iterator[Turn]]:
+        budget = self.budget(prefetch)
+        with (
+            self.company(planned) as company,
+            turns(learner, planned, self.client, budget, listening, company) as found,
+        ):
+            yield found
 
-    def _prefetch(self, given: int | None) -> int:
-        """Return how many blocks are computed ahead: what is given, or what keeps all busy."""
-        return sum(self.client.nthreads().values()) + 2 if given is None else given
+    def _memory(self) -> int | None:
+        """Return the memory of all workers; None if they have no limit."""
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        return sum(worker["memory_limit"] or 0 for worker in workers) or None
 
 
 @contextmanager
 def open_cluster(client: distributed.Client) -> Iterator[ClusterEngine]:
     """Yield an engine; within a task, let another one have its thread meanwhile."""
+    with out_of_the_way():
+        yield ClusterEngine(client)
+
+
+@contextmanager
+def out_of_the_way() -> Iterator[None]:
+    """Within a task, let another one have its thread meanwhile."""
     with ExitStack() as stack:
         try:
             distributed.secede()
@@ -90,4 +131,4 @@ def open_cluster(client: distributed.Client) -> Iterator[ClusterEngine]:
             stack.callback(distributed.rejoin)
             # joblib's dask backend leaves them, too, wherever an estimator computes in parallel.
             stack.enter_context(joblib.parallel_config("sequential"))
-        yield ClusterEngine(client)
+        yield

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from typing import Any
 
+import dask.array as da
 from joblib import cpu_count
 from joblib.parallel import FallbackToBackend, ParallelBackendBase, SequentialBackend
 
+from incremental._compat import with_arguments
+from incremental._data.selectable import Selectable
+from incremental._engines.local.schedulers import client_of
 from incremental._engines.scan.joining import joined
-from incremental._engines.scan.scanning import serve
+from incremental._engines.scan.scanning import serving
 from incremental._engines.scan.session import Session
 from incremental._engines.scan.tasks import Call, Task, current_task
 
@@ -77,11 +82,17 @@ class _OfOneCall(IncrementalBackend):
         with ExitStack() as stack:
             if parent is None:
                 computed = stack.enter_context(joined())
-                session = stack.enter_context(Session(self._n_jobs, MOST_ALIVE, serve, computed))
+                if computed.get is not None and client_of(computed.get):
+                    from incremental._engines.cluster.engine import out_of_the_way
+
+                    stack.enter_context(out_of_the_way())
+                session = stack.enter_context(Session(self._n_jobs, MOST_ALIVE, serving, computed))
             else:
                 session = parent.session
             #: The tasks.
             self._call = Call(session, parent)
+            #: Arrays that tasks are given, by their identities, with those that stand for them.
+            self._selectable: dict[int, tuple[Any, Any]] = {}
             #: What is to be left for meetings to begin.
             self._adding = ExitStack()
             self._adding.enter_context(session.adding(self._call))
@@ -93,11 +104,14 @@ class _OfOneCall(IncrementalBackend):
         if callback is not None:
             future.add_done_callback(callback)
         task = Task(self._call)
+        # Candidates select the same rows of the same X.
+        func = with_arguments(func, self._as_selectable)
+        context = copy_context()  # dask's annotations and its current client are parts of it
 
         def run() -> None:
             try:
                 task.check()
-                result = func()
+                result = context.run(func)
             except BaseException as error:
                 task.is_alone = True
                 future.set_exception(error)
@@ -112,6 +126,11 @@ class _OfOneCall(IncrementalBackend):
             future.set_exception(error)
         return future
 
+    def _as_selectable(self, value: Any) -> Any:
+        if not isinstance(value, da.Array):
+            return value
+        return self._selectable.setdefault(id(value), (value, Selectable.of(value)))[1]
+
     def retrieve_result_callback(self, out: Future) -> Any:
         return out.result()
 
@@ -125,7 +144,7 @@ class _OfOneCall(IncrementalBackend):
         with self._opened:
             self._adding.close()
             self._call.session.join(self._call)
-        del self._call, self._opened, self._adding
+        del self._call, self._opened, self._adding, self._selectable
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
         self._call.session.abort(self._call)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 from dask.task_spec import Task, TaskRef
@@ -13,7 +15,8 @@ from toolz import groupby
 
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
-from incremental._engines.local.schedulers import open_scheduler
+from incremental._engines.budget import widest
+from incremental._engines.local.schedulers import Scheduler, client_of, open_scheduler
 from incremental._engines.local.stream import stream
 from incremental._engines.scan.merging import Entry, Group, Keys, merge
 from incremental._engines.scan.requests import Get, Request, Stream, Turn, Values
@@ -23,13 +26,40 @@ from incremental._planning.trace import trace
 from incremental.exceptions import BlockError
 
 
-def serve(requests: list[Request]) -> list[Request]:
+@contextmanager
+def serving() -> Iterator[Callable[[list[Request]], list[Request]]]:
+    """Yield what answers the requests of each meeting; its threads and processes are those of all.
+
+    Other threads would take other memory, and give none of it back.
+    """
+    with ExitStack() as stack:
+
+        @cache
+        def opened(get: Get) -> Any:
+            client = client_of(get)
+            if client is None:
+                return stack.enter_context(open_scheduler(get))
+            from incremental._engines.cluster.engine import ClusterEngine  # needs distributed
+
+            return ClusterEngine(client)
+
+        yield partial(_serve, opened)
+
+
+def _serve(opened: Callable[[Get], Any], requests: list[Request]) -> list[Request]:
     """Answer requests; return those that wait until tasks have got their values."""
     values = [request for request in requests if isinstance(request, Values)]
-    streams = [request for request in requests if isinstance(request, Stream)]
-    for get, together in groupby(lambda request: request.get, values or streams).items():
-        (compute if values else scan)(get, together)
-    return list(streams) if values else []
+    others = [request for request in requests if not isinstance(request, Values)]
+    for get, together in groupby(lambda request: request.get, values or others).items():
+        if values:
+            compute(opened(get).get, together)
+        elif client_of(get) is None:
+            scan(opened(get), together)
+        else:
+            from incremental._engines.scan.on_cluster import form_convoys  # needs distributed
+
+            form_convoys(together)
+    return others if values else []
 
 
 def compute(get: Get, requests: Sequence[Values]) -> None:
@@ -37,9 +67,7 @@ def compute(get: Get, requests: Sequence[Values]) -> None:
     graph = {key: task for request in requests for key, task in request.graph.items()}
     wanted = list(dict.fromkeys(key for request in requests for key in request.keys))
     try:
-        with open_scheduler(get) as scheduler:  # dask's would keep a pool for each thread
-            values = scheduler.get(cull(graph, wanted), wanted)
-        found = dict(zip(wanted, values, strict=True))
+        found = dict(zip(wanted, get(cull(graph, wanted), wanted), strict=True))
     except Exception as error:
         if len(requests) == 1:
             requests[0].fail(error)
@@ -96,7 +124,7 @@ class _Place(int):
     """The place of an entry: an error that bears it is not of one fit, but of what they share."""
 
 
-def scan(get: Get, requests: Sequence[Stream]) -> None:
+def scan(scheduler: Scheduler, requests: Sequence[Stream]) -> None:
     """Hand blocks to all who have asked for them, each source read once where orders agree."""
     session = requests[0].task.session
     room = _Room(session.n_jobs, session.lock)
@@ -108,25 +136,23 @@ def scan(get: Get, requests: Sequence[Stream]) -> None:
     graph, entries = merge(
         [Group(fits.requests[0].blocks.graph, keys) for keys, fits in same.items()]
     )
-    given = [r.prefetch for r in requests]
-    prefetch = None if None in given else max(given)  # type: ignore[type-var]
     begun = 0
-    with open_scheduler(get) as scheduler:
-        while True:
-            # Those who have gone, because of an error or for any other reason, need no more.
-            rest = [i for i in range(begun, len(entries)) if _is_needed(entries[i], groups)]
-            if not rest:
-                break
-            try:
-                with stream(_planned(graph, entries, rest), scheduler, prefetch=prefetch) as blocks:
-                    for number in _hand_over(blocks, rest, entries, groups, room):
-                        begun = number + 1
-            except BlockError as error:
-                failed = next(i for i in rest if i >= begun)
-                _fail(entries[failed], error, groups)
-                begun = failed + 1
-            else:
-                begun = len(entries)
+    budget = widest([scheduler.budget(prefetch) for prefetch in {r.prefetch for r in requests}])
+    while True:
+        # Those who have gone, because of an error or for any other reason, need no more.
+        rest = [i for i in range(begun, len(entries)) if _is_needed(entries[i], groups)]
+        if not rest:
+            break
+        try:
+            with stream(_planned(graph, entries, rest), scheduler, budget) as blocks:
+                for number in _hand_over(blocks, rest, entries, groups, room):
+                    begun = number + 1
+        except BlockError as error:
+            failed = next(i for i in rest if i >= begun)
+            _fail(entries[failed], error, groups)
+            begun = failed + 1
+        else:
+            begun = len(entries)
     for request in requests:
         request.give(None, ())
 
