@@ -10,7 +10,7 @@ from typing import Any, cast
 from sklearn.utils.metaestimators import available_if
 
 from incremental._learning.labels import learner_in
-from incremental._pipelines import tree
+from incremental._pipelines.tree import goes_on
 from incremental._types import Method
 
 #: What the documentation of each says between its first line and its examples.
@@ -69,17 +69,12 @@ def has(method: str) -> Callable[[Any], bool]:
     return check
 
 
-def goes_on(self: Any) -> bool:
-    """Say whether there is a ``partial_fit``, which is for the last step only.
-
-    Raises
-    ------
-    AttributeError
-        If there is none; says why.
-    """
-    if tree.goes_on(self._model):
+def learns_on(wrapper: Any) -> bool:
+    """Say whether ``partial_fit`` of the model goes on; raise the reason if it does not."""
+    model = wrapper._model
+    if goes_on(model):  # partial_fit is for the last step only
         return True
     raise AttributeError(
-        f"{type(learner_in(self._model)).__name__} does not go on from what it has gathered, which "
-        "is not kept: call fit with all blocks"
+        f"{type(learner_in(model)).__name__} does not learn block by block, and what it has "
+        "gathered of the blocks is not kept: call fit with all of them"
     )

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 
 from incremental._compat import CallbackSupportMixin, with_callbacks
 from incremental._estimator.advice import names_replacements
-from incremental._estimator.delegation import goes_on, there_if
+from incremental._estimator.delegation import learns_on, there_if
 from incremental._estimator.explain import ExplainedModel
 from incremental._estimator.fit import Fit
 from incremental._estimator.parameters import check_wrapper, new_model
@@ -252,7 +252,7 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
         return self
 
     @shows_weights(learns_weights)
-    @there_if(goes_on)
+    @there_if(learns_on)
     @with_callbacks
     def partial_fit(self, X: Data, y: Data | None = None, **fit_params: Any) -> Self:
         """Go on learning: make one pass over the data.
