@@ -6,7 +6,7 @@ says why the name is needed, the versions that it was seen in, and what would re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -33,6 +33,7 @@ __all__ = [
     "as_task_specification",
     "callback_context",
     "frame_rows",
+    "fused",
     "hands_parameters_on",
     "has_callbacks",
     "is_checkpoint",
@@ -43,7 +44,9 @@ __all__ = [
     "response_methods",
     "safe_indexing",
     "scorers_in",
+    "set_target_dimensions",
     "validations",
+    "with_arguments",
     "with_callbacks",
     "without_running_fit",
 ]
@@ -69,6 +72,16 @@ def as_task_specification(graph: Mapping[Key, Any]) -> dict[Key, GraphNode]:
     from dask._task_spec import convert_legacy_graph
 
     return convert_legacy_graph(dict(graph))
+
+
+def fused(graph: Mapping[Key, GraphNode], keys: Iterable[Key]) -> dict[Key, GraphNode]:
+    """Make one task of tasks each of which only the next one needs; `keys` stay apart.
+
+    dask 2025.5 to 2026.8: the only public way is to optimise an array, which does more.
+    """
+    from dask._task_spec import fuse_linear_task_spec
+
+    return fuse_linear_task_spec(graph, keys)
 
 
 def array_meta(X: Any) -> Any:
@@ -139,6 +152,15 @@ def validations(estimator: Any, *, has_steps: bool) -> Iterator[Callable[[], Non
                 yield one._validate_params
 
 
+def set_target_dimensions(model: Any, n_dimensions: int) -> None:
+    """Tell a TransformedTargetRegressor whether predictions have one dimension, as its y.
+
+    scikit-learn 1.6 to 1.9: only its ``fit``, which needs all of y, notes that.  To be replaced by
+    nothing once ``predict`` follows the regressor.
+    """
+    model._training_dim = n_dimensions
+
+
 def scorers_in(scorer: Any) -> list[Any]:
     """Return the scorers that a scorer asks, one if it is not one for several.
 
@@ -194,3 +216,16 @@ def max_workers(pool: Executor) -> int | None:
     Python 3.11 to 3.13: executors of the standard library keep it to themselves; dask asks as well.
     """
     return getattr(pool, "_max_workers", None)
+
+
+def with_arguments(calls: Callable[[], Any], change: Callable[[Any], Any]) -> Callable[[], Any]:
+    """Change the arguments of the functions that joblib hands to a backend.
+
+    joblib 1.4 to 1.6: backends are given callables that say no more of themselves; to be replaced
+    by a public way to look into them.
+    """
+    calls.items = [  # type: ignore[attr-defined]
+        (function, [change(value) for value in args], {k: change(v) for k, v in kwargs.items()})
+        for function, args, kwargs in calls.items  # type: ignore[attr-defined]
+    ]
+    return calls

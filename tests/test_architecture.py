@@ -20,12 +20,13 @@ FOLDERS = [
     "_planning",
     "_engines",
     "_learning",
+    "_summaries",
     "_pipelines",
     "_scoring",
     "_estimator",
 ]
 #: Within the engines: `open` knows both, each knows the base.
-ENGINES = [["base", "execute"], ["local", "cluster"], ["scan"], ["open"]]
+ENGINES = [["base", "execute"], ["budget"], ["local", "cluster"], ["scan"], ["open"]]
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 MODULES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -42,6 +43,14 @@ class Blocks:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def n_bytes(self, position: int) -> int:
+        """Return the bytes of a block of X, 0 if they are not known before it is computed."""
+        n_rows = self.lengths[position]
+        if self.promise is None or n_rows is None:
+            return 0
+        shape, dtype = self.promise
+        return int(n_rows) * math.prod(shape) * dtype.itemsize
 
     def only(self, *names: str) -> Blocks:
         """Return the same blocks without the values that are not named."""

@@ -6,7 +6,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-import dask.array as da
+from dask.array.optimization import GETTERS, optimize
+from dask.blockwise import fuse_roots, optimize_blockwise
 from dask.core import toposort
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from dask.task_spec import Alias, GraphNode
@@ -19,9 +20,25 @@ def optimised(graph: HighLevelGraph, keys: list[Key]) -> dict[Key, GraphNode]:
     """Return what computes `keys`, optimised and written out.
 
     There is one optimiser for arrays, bags and delayed values, so that what they share stays
-    shared.
+    shared.  Tasks that follow each other are not fused: that would cost more than to compute them
+    one by one, as windows do.
     """
-    return as_tasks(da.Array.__dask_optimize__(in_few_layers(graph), keys))
+    graph = fuse_roots(optimize_blockwise(in_few_layers(graph), keys), keys)
+    return with_merged_slices(as_tasks(dict(graph.cull(set(keys)))), keys)
+
+
+def with_merged_slices(graph: dict[Key, GraphNode], keys: list[Key]) -> dict[Key, GraphNode]:
+    """Read from files no more than the slices that are wanted of what is read: ``x[:10][2:4]``.
+
+    dask's optimiser of arrays does it, for these tasks alone.
+    """
+    reads = {key: task for key, task in graph.items() if getattr(task, "func", None) in GETTERS}
+    sliced = [task for task in reads.values() if not reads.keys().isdisjoint(task.dependencies)]
+    if not sliced:
+        return graph
+    rest = {key: task for key, task in graph.items() if key not in reads}
+    wanted = reads.keys() & {*keys, *(d for task in rest.values() for d in task.dependencies)}
+    return {**rest, **as_tasks(optimize(reads, list(wanted)))}
 
 
 def in_few_layers(graph: HighLevelGraph) -> HighLevelGraph:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from itertools import pairwise
 from typing import Any
@@ -13,6 +13,7 @@ from dask.base import tokenize
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 from dask.task_spec import List, Task, TaskRef
+from dask.typing import Key
 
 from incremental._data.values import concatenate, rows
 from incremental.exceptions import shorten
@@ -94,34 +95,11 @@ class Rows:
 
     def _select(self, positions: np.ndarray, block: np.ndarray, cuts: list[int]) -> Rows:
         """Put the rows at `positions`, which are in the blocks `block`, in blocks cut at `cuts`."""
-        starts = np.cumsum([0, *self.lengths])
-        # By what is selected: fits of one fold share what they select.
-        name = f"rows-{tokenize([block.key for block in self.blocks], positions, cuts)}"
-        layer: dict[Any, Task] = {}
-        used: set[int] = set()
-        keys: list[Any] = []
-        for i, (start, stop) in enumerate(pairwise(cuts)):
-            found = block[start:stop]
-            order = np.argsort(found, kind="stable")
-            sources, first = np.unique(found[order], return_index=True)
-            within = (positions[start:stop] - starts[found])[order]
-            picked: list[Any] = []
-            # A selection of no rows has a block, too: no row of the first one.
-            for source, at in zip(
-                sources.tolist() or [0], np.split(within, first[1:]), strict=True
-            ):
-                key: Any = (f"pick-{name}", i, len(picked))
-                layer[key] = Task(key, rows, TaskRef(self.blocks[source].key), _which(at))
-                used.add(source)
-                picked.append(key)
-            if len(picked) > 1:
-                key = (name, i)
-                parts = List(*map(TaskRef, picked))
-                layer[key] = Task(key, _together, parts, _which(np.argsort(order)))
-            keys.append(key)
-        dependencies: list[Any] = [self.blocks[i] for i in sorted(used)]
+        sources = [block.key for block in self.blocks]
+        name, layer = selection(sources, self.lengths, positions, cuts, block)
+        dependencies: list[Any] = [self.blocks[i] for i in np.unique(block).tolist() or [0]]
         graph = HighLevelGraph.from_collections(name, layer, dependencies=dependencies)
-        blocks = [Delayed(key, graph, layer=name) for key in keys]
+        blocks = [Delayed((name, i), graph, layer=name) for i in range(len(cuts) - 1)]
         return Rows(blocks, np.diff(cuts).tolist(), self.meta)
 
     def compute(self) -> Any:
@@ -132,6 +110,58 @@ class Rows:
         return np.asarray(self.compute(), dtype=dtype)
 
 
+def selection(
+    sources: Sequence[Key],
+    lengths: Sequence[int],
+    positions: np.ndarray,
+    cuts: Sequence[int],
+    block: np.ndarray,
+    take: Callable[[Any, Any], Any] = rows,
+    rest: tuple[int, ...] = (),
+) -> tuple[str, dict[Key, Task]]:
+    """Return what selects rows of blocks, and what it is called.
+
+    Parameters
+    ----------
+    sources : sequence of keys
+        The blocks.
+    lengths : sequence of int
+        Rows of each.
+    positions : ndarray
+        Those of the rows, in the order that they are to have.
+    cuts : sequence of int
+        Where the new blocks begin in it, and where the last one ends.
+    block : ndarray
+        The block that each row is in.
+    take : callable
+        Given the values of a block and which of its rows to take.
+    rest : tuple
+        What ends the keys ``(name, i, *rest)`` of the new blocks.
+    """
+    starts = np.cumsum([0, *lengths])
+    # By what is selected: fits of one fold share what they select.
+    name = f"rows-{tokenize(sources, positions, cuts)}"
+    layer: dict[Key, Task] = {}
+    for i, (start, stop) in enumerate(pairwise(cuts)):
+        key: Key = (name, i, *rest)
+        found = block[start:stop]
+        order = np.argsort(found, kind="stable")
+        used, first = np.unique(found[order], return_index=True)
+        within = (positions[start:stop] - starts[found])[order]
+        # A selection of no rows has a block, too: no row of the first one.
+        parts = list(zip(used.tolist() or [0], np.split(within, first[1:]), strict=True))
+        if len(parts) == 1:
+            ((source, at),) = parts
+            layer[key] = Task(key, take, TaskRef(sources[source]), _which(at))
+            continue
+        picked: list[Key] = [(f"pick-{name}", i, j) for j in range(len(parts))]
+        for pick, (source, at) in zip(picked, parts, strict=True):
+            layer[pick] = Task(pick, rows, TaskRef(sources[source]), _which(at))
+        together = List(*map(TaskRef, picked))
+        layer[key] = Task(key, _together, take, together, _which(np.argsort(order)))
+    return name, layer
+
+
 def _which(positions: np.ndarray) -> Any:
     """Return a slice for neighbours in their order: no copy, and nothing to carry in a graph."""
     if len(positions) and (np.diff(positions) == 1).all():
@@ -139,5 +169,5 @@ def _which(positions: np.ndarray) -> Any:
     return positions
 
 
-def _together(parts: list[Any], order: Any) -> Any:
-    return rows(concatenate(parts), order)
+def _together(take: Callable[[Any, Any], Any], parts: list[Any], order: Any) -> Any:
+    return take(concatenate(parts), order)

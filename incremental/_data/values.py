@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from dask.sizeof import sizeof
 
 from incremental._compat import num_samples
 
@@ -39,6 +41,56 @@ def rows(values: Any, which: Any) -> Any:
         # What reads from a file takes only increasing positions (h5py).
         first, last = (int(which.min()), int(which.max())) if len(which) else (0, -1)
         return np.asarray(values[first : last + 1])[which - first]
+
+
+def n_bytes(values: Any) -> int:
+    """Return about how many bytes values have.
+
+    Of many objects some are looked at, always the same: dask's `sizeof` draws them from the global
+    generator of NumPy, from which a model may draw at the same time.
+
+    Examples
+    --------
+    >>> n_bytes(np.zeros((2, 3)))
+    48
+    >>> n_bytes(["a" * 1_000] * 1_000) < 10_000  # all the same string
+    True
+    >>> n_bytes([f"{number:01000}" for number in range(1_000)]) > 1_000_000
+    True
+    """
+    if isinstance(values, dict) and not sp.issparse(values):
+        return sum(map(n_bytes, values.values()))
+    if isinstance(values, (list, tuple)):
+        return sys.getsizeof(values) + _n_bytes_of_objects(values)
+    if isinstance(values, np.ndarray) and values.dtype.hasobject:
+        return values.nbytes + _n_bytes_of_objects(np.asarray(values).reshape(-1))
+    if hasattr(values, "iloc") and hasattr(values, "memory_usage"):
+        return _n_bytes_of_frame(values)
+    return sizeof(values)
+
+
+def _n_bytes_of_frame(frame: Any) -> int:
+    columns = [frame.dtype] if frame.ndim == 1 else frame.dtypes.tolist()
+    plain = [isinstance(kind, np.dtype) and not kind.hasobject for kind in columns]
+    total = frame.index.nbytes + len(frame) * sum(
+        kind.itemsize for kind, is_plain in zip(columns, plain, strict=True) if is_plain
+    )
+    for at in np.flatnonzero(np.logical_not(plain)):
+        column = frame if frame.ndim == 1 else frame.iloc[:, at]
+        total += column.memory_usage(index=False)
+        if column.dtype == object or getattr(column.dtype, "storage", "") == "python":
+            total += _n_bytes_of_objects(column)
+    return int(total)
+
+
+def _n_bytes_of_objects(values: Any) -> int:
+    """Return the bytes of the objects in values, of which as many may be the same one."""
+    n = len(values)
+    some = rows(values, slice(0, n, n // 100 or 1))
+    different = {id(value): value for value in some}
+    total = sum(map(n_bytes, different.values()))
+    # Where few of them differ, these are all that there are.
+    return total if 2 * len(different) <= len(some) else total * n // len(some)
 
 
 def concatenate(parts: list[Any]) -> Any:

@@ -20,6 +20,9 @@ from incremental._data.values import Block
 from incremental._planning.graph import Graph
 from incremental._planning.plan import Plan, plan
 
+#: How much is computed ahead: a number of blocks, a size ("500 MB"), or None for the default.
+Prefetch = int | str | None
+
 
 class Turn(ABC):
     """A block whose turn it is to be learned."""
@@ -59,7 +62,7 @@ class Engine(ABC):
 
     @abstractmethod
     def stream(
-        self, planned: Plan, *, prefetch: int | None = None
+        self, planned: Plan, *, prefetch: Prefetch = None
     ) -> AbstractContextManager[Iterator[tuple[int, Block]]]:
         """Return a context with an iterator over numbers and values of computed blocks.
 
@@ -67,9 +70,9 @@ class Engine(ABC):
         ----------
         planned : Plan
             What to compute, in this order.
-        prefetch : int, default=None
-            At most so many blocks are computed, or being computed, ahead of the one that the
-            consumer has; None means two more than there are workers.
+        prefetch : int or str, default=None
+            At most so many blocks, or bytes ("500 MB"), are computed, or being computed, ahead of
+            the block that the consumer has; see `incremental._engines.budget`.
 
         Raises
         ------
@@ -85,7 +88,7 @@ class Engine(ABC):
 
     @abstractmethod
     def train(
-        self, learner: Any, planned: Plan, *, prefetch: int | None = None, listening: bool = False
+        self, learner: Any, planned: Plan, *, prefetch: Prefetch = None, listening: bool = False
     ) -> AbstractContextManager[Iterator[Turn]]:
         """Return a context with the turns of a pass; when it is left, nothing waits to be learned.
 
@@ -95,7 +98,7 @@ class Engine(ABC):
             Has learned a block when its turn's ``learn`` returns.
         planned : Plan
             The blocks, in the order to learn them in.
-        prefetch : int, default=None
+        prefetch : int or str, default=None
             As for `stream`.
         listening : bool, default=False
             Whether the model and the data of each block are looked at.  On a cluster, `learner` is

@@ -42,7 +42,12 @@ def open_engine(collections: list[Any]) -> Iterator[Engine]:
         from incremental._engines.cluster.engine import open_cluster  # needs distributed
 
         with open_cluster(client) as engine:
-            yield engine
+            if task is None:
+                yield engine
+                return
+            from incremental._engines.scan.on_cluster import MeetingOnCluster
+
+            yield MeetingOnCluster(client, task)
         return
     with open_scheduler(get) as scheduler:
         yield LocalEngine(scheduler)

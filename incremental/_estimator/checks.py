@@ -19,6 +19,7 @@ from incremental._estimator.columns import check_columns, is_table_only
 from incremental._learning.balance import balanced
 from incremental._pipelines.layout import check_takes, known_of
 from incremental._pipelines.parameters import of_last, own_params
+from incremental._pipelines.transformers import by_summaries
 from incremental._pipelines.tree import first_step, learning_steps, parts
 from incremental.exceptions import shorten
 
@@ -144,7 +145,13 @@ def check_data(model: Any, X: Any, params: Iterable[str], *, is_fitted: bool) ->
         check_columns(model, X)
     for path, step in learning_steps(model).items():
         own = own_params(params, path).values() if path else of_last(model, params)
-        check_keywords(step.partial_fit, own)
+        if by_summaries(step) is None:
+            check_keywords(step.partial_fit, own)
+        elif own:
+            raise TypeError(
+                f"{type(step).__name__} learns from summaries of X and y. Got the parameters "
+                f"{shorten(list(own))}, too; leave them out."
+            )
 
 
 def check_weights(X: Any, params: Mapping[str, Any], rows: Iterable[str]) -> None:

@@ -17,12 +17,13 @@ from incremental._estimator.passes import Passes, errors_of, make_model
 from incremental._learning.classes import find_classes, known_classes, needs_classes
 from incremental._learning.interrupt import whole_blocks
 from incremental._learning.learner import Learner
+from incremental._pipelines.layout import known_of
 from incremental._pipelines.parameters import of_last
 from incremental._pipelines.passes import NO_ROWS
 from incremental._pipelines.passes import Passes as StepPasses
-from incremental._pipelines.routes import through
 from incremental._pipelines.target import who_needs_y
-from incremental._pipelines.tree import is_tree, learning_steps
+from incremental._pipelines.targets import note_dimensions, note_names, to_learn
+from incremental._pipelines.tree import goes_on, is_tree, learning_steps
 from incremental._planning.plan import Plan
 from incremental._scoring import early_stopping as _validation
 from incremental._scoring.scorers import find_scorer
@@ -100,9 +101,11 @@ class Fit:
             self._find_classes(planned, engine)
             planned, validation = self._hold_out(planned, held_out, engine)
             task = self._begin()
+            if self._is_new:
+                note_dimensions(self._model, self._y, planned, engine)
             example = self._train_steps(planned, engine, task)
             learner, planned = self._make_learner(planned, example)
-            if "" in self._learning:
+            if goes_on(self._model):
                 passes = Passes(self._wrapper, learner, planned, engine, interrupt)
                 passes.run(self._n_passes, validation, task)
                 if validation is not None and held_out is None:
@@ -110,6 +113,7 @@ class Fit:
             else:  # the steps have learned all that there is
                 make_model(self._wrapper, learner)
                 self._wrapper.n_iter_ = 1
+            note_names(self._wrapper.estimator_)
             task.end()
 
     @property
@@ -225,7 +229,7 @@ class Fit:
             self._seed,
             self._classes,
             self._wrapper.batch_size,
-            self._X,
+            known_of(self._X),
         )
         untrained = "The steps before the last are not trained: call fit."
         with errors_of(planned, lambda: untrained):
@@ -249,7 +253,7 @@ class Fit:
     def _make_learner(self, planned: Plan, example: Any) -> tuple[Learner, Plan]:
         """Return who learns in the passes to come, and the blocks that it learns from."""
         model, whole = self._model, self._whole
-        planned = through(planned, model, of_last(model, self._rows))
+        planned = to_learn(planned, model, of_last(model, self._rows))
         learner = Learner(
             model,
             self._seed,

@@ -12,16 +12,22 @@ from incremental._estimator.parameters import check_validation_data, check_wrapp
 from incremental._estimator.scored import ScoredModel
 from incremental._estimator.weights import shows_weights
 from incremental._learning.classes import accepts
-from incremental._learning.learner import last_step
-from incremental._pipelines.tree import learning_steps
+from incremental._learning.labels import learner_in
+from incremental._pipelines.tree import goes_on
 
 
 def _learns_weights(self) -> bool:
-    return accepts(getattr(last_step(self.estimator), "partial_fit", None), "sample_weight")
+    return accepts(getattr(learner_in(self.estimator), "partial_fit", None), "sample_weight")
 
 
 def _goes_on(self) -> bool:
-    return "" in learning_steps(self._model)  # partial_fit is for the last step only
+    if goes_on(self._model):  # partial_fit is for the last step only
+        return True
+    last = type(learner_in(self._model)).__name__
+    raise AttributeError(
+        f"{last} does not learn block by block, and what it has gathered of the blocks is not "
+        "kept: call fit with all of them"
+    )
 
 
 class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):

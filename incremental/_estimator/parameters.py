@@ -6,15 +6,17 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from dask.utils import parse_bytes
 from sklearn.base import clone
 from sklearn.utils import check_random_state, check_scalar
 
 from incremental._estimator.advice import check_learns
 from incremental._estimator.checks import check_parameters, check_settings
 from incremental._estimator.columns import check_same_columns
+from incremental._pipelines.targets import prepare
 from incremental._pipelines.transformers import keep_blocks
 from incremental._pipelines.tree import check as check_steps
-from incremental._pipelines.tree import is_tree, learning_steps
+from incremental._pipelines.tree import goes_on, is_tree
 from incremental._scoring.score import needs_y
 
 _INTEGER = (int, np.integer)
@@ -34,16 +36,32 @@ def check_wrapper(wrapper: Any, X: Any) -> None:
     check_parameters(estimator)
     if is_tree(estimator):
         check_steps(estimator, X)
-        _check_last_step(wrapper)
+    _check_last_step(wrapper)
     check_settings(estimator)
     check_scalar(wrapper.max_iter, "max_iter", _INTEGER, min_val=1)
     if wrapper.batch_size is not None:
         check_scalar(wrapper.batch_size, "batch_size", _INTEGER, min_val=1)
-    if wrapper.prefetch is not None:
-        check_scalar(wrapper.prefetch, "prefetch", _INTEGER, min_val=0)
+    _check_prefetch(wrapper.prefetch)
     _check_early_stopping(wrapper)
     for name in ("shuffle", "early_stopping"):
         check_scalar(getattr(wrapper, name), name, (bool, np.bool_))
+
+
+def _check_prefetch(prefetch: Any) -> None:
+    if prefetch is None:
+        return
+    if not isinstance(prefetch, str):
+        check_scalar(prefetch, "prefetch", (*_INTEGER, str), min_val=0)
+        return
+    try:
+        n_bytes = parse_bytes(prefetch) if any(map(str.isdigit, prefetch)) else 0
+    except ValueError:
+        n_bytes = 0
+    if n_bytes < 1:
+        raise ValueError(
+            f"prefetch must be a number of blocks, or a size in bytes. Got {prefetch!r} instead; "
+            "write a size as '500 MB' or '2 GiB'."
+        )
 
 
 def _check_early_stopping(wrapper: Any) -> None:
@@ -58,13 +76,13 @@ def _check_early_stopping(wrapper: Any) -> None:
 
 
 def _check_last_step(wrapper: Any) -> None:
-    if "" in learning_steps(wrapper.estimator):
+    if goes_on(wrapper.estimator):
         return
     for name, value in {"max_iter": 1, "early_stopping": False}.items():
         if getattr(wrapper, name) != value:
             raise ValueError(
-                f"{name} is about the last step of a pipeline, and that of this one does not "
-                f"learn. Got {name}={getattr(wrapper, name)!r} instead of {value!r}."
+                f"{name} is about the last step, or a model, that learns by partial_fit; that of "
+                f"this one does not. Got {name}={getattr(wrapper, name)!r} instead of {value!r}."
             )
 
 
@@ -106,4 +124,5 @@ def new_model(wrapper: Any) -> tuple[Any, int]:
         for name in sorted(names):
             if name == "random_state" or name.endswith("__random_state"):
                 model.set_params(**{name: random_state.randint(np.iinfo(np.int32).max)})
+    prepare(model)
     return model, seed

@@ -13,6 +13,7 @@ from incremental._compat import metric_of
 from incremental._data.blocks import make_blocks
 from incremental._data.containers import is_per_row, n_rows
 from incremental._data.nearly_right import put_right
+from incremental._engines.base import Prefetch
 from incremental._engines.open import open_engine
 from incremental._estimator.checks import check_keywords, check_weights
 from incremental._estimator.columns import check_columns
@@ -38,7 +39,7 @@ def _scores_weights(self: Any) -> bool:
 class ScoredModel(ModelMethods):
     """Base that scores, and that hands parameters on to whoever has asked for them."""
 
-    prefetch: int | None
+    prefetch: Prefetch
 
     @shows_weights(_scores_weights)
     @available_if(_can_score)

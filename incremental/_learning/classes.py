@@ -9,7 +9,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import get_tags
 
 from incremental._data.containers import is_lazy
-from incremental._engines.base import Engine
+from incremental._engines.base import Engine, Prefetch
 from incremental._learning.balance import balanced, balanced_weights
 from incremental._learning.label_checks import are_outputs, are_same, check_classes, check_labels
 from incremental._learning.labels import Ask, Found, ask_for, find, merge
@@ -47,6 +47,8 @@ def needs_classes(estimator: Any, given: bool = False) -> bool:
         says that it is a classifier or not.
     """
     if is_regressor(estimator):  # what skorch makes takes classes, too, and ignores them
+        return False
+    if not hasattr(estimator, "partial_fit"):  # what learns otherwise finds them in y
         return False
     named = _names_classes(estimator)
     if named is not None:
@@ -122,7 +124,7 @@ def known_classes(estimator: Any, classes: Any, y: Any, former: Any = None) -> A
 
 
 def find_classes(
-    estimator: Any, classes: Any, y: Any, planned: Plan, engine: Engine, prefetch: int | None
+    estimator: Any, classes: Any, y: Any, planned: Plan, engine: Engine, prefetch: Prefetch
 ) -> Any:
     """Return all labels, and balance their weights; both take one pass over y, if any.
 
@@ -155,7 +157,7 @@ def find_classes(
     return classes
 
 
-def _find(asked: Ask, y: Any, planned: Plan, engine: Engine, prefetch: int | None) -> Found:
+def _find(asked: Ask, y: Any, planned: Plan, engine: Engine, prefetch: Prefetch) -> Found:
     if not is_lazy(y):
         return find(asked, y)
     target = planned.blocks.only("y").map("labels", _find_in_block, asked, label="find-classes")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import is_classifier
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from toolz import merge_with
@@ -16,7 +17,7 @@ from incremental.exceptions import shorten
 
 
 def last_step(model: Any) -> Any:
-    """Return what goes on learning: the last step of a pipeline, or the model itself.
+    """Return what predicts: the last step of a pipeline, or the model itself.
 
     Examples
     --------
@@ -27,6 +28,20 @@ def last_step(model: Any) -> Any:
     while isinstance(model, Pipeline) and model.steps:  # an empty one is refused elsewhere
         model = model.steps[-1][1]
     return model
+
+
+def learner_in(model: Any) -> Any:
+    """Return what goes on learning, which is in what transforms y: the last step in it.
+
+    Examples
+    --------
+    >>> from sklearn.compose import TransformedTargetRegressor
+    >>> learner_in(TransformedTargetRegressor(Pipeline([("last", 3)])))
+    3
+    """
+    while isinstance(last := last_step(model), TransformedTargetRegressor):
+        model = vars(last).get("regressor_", last.regressor)
+    return last
 
 
 class Ask(NamedTuple):

@@ -16,7 +16,7 @@ from incremental._data.values import Block, n_rows
 from incremental._learning.batches import Batches
 from incremental._learning.block_checks import check_block, not_finite
 from incremental._learning.label_checks import check_labels
-from incremental._learning.labels import last_step, name_rows
+from incremental._learning.labels import learner_in, name_rows
 from incremental.exceptions import BlockError, describe
 
 
@@ -125,7 +125,7 @@ class Learner:
     @property
     def label(self) -> str:
         """Return what a dashboard calls what learns."""
-        return type(last_step(self.model)).__name__
+        return type(learner_in(self.model)).__name__
 
     @property
     def n_waiting(self) -> int:
@@ -157,7 +157,7 @@ class Learner:
             self._unfinished = _without_first(self._unfinished, n_rows(batch))
 
     def _learn_batch(self, batch: Block) -> None:
-        self._partial_fit(last_step(self.model), batch, self.params)
+        self._partial_fit(learner_in(self.model), batch, self.params)
 
     def _partial_fit(self, estimator: Any, batch: Block, params: dict[str, Any]) -> None:
         """Call ``partial_fit``; an error names the block."""

@@ -12,9 +12,16 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from sklearn.utils import get_tags
 
 from incremental._data.frames import UNKNOWN_CATEGORIES
+from incremental._pipelines.gathered import Gathered
 from incremental._pipelines.layout import UNKNOWN, Known, check_takes
-from incremental._pipelines.routes import Route, Transform
-from incremental._pipelines.transformers import counts_nothing, is_stateless, learns, refusal
+from incremental._pipelines.routes import Route, Summarise, Transform
+from incremental._pipelines.transformers import (
+    by_summaries,
+    counts_nothing,
+    is_stateless,
+    learns,
+    refusal,
+)
 from incremental.exceptions import BlockError, describe, shorten
 
 
@@ -39,6 +46,11 @@ class Node:
     def __init__(self, path: str, estimator: Any):
         self.path = path
         self.estimator = estimator
+
+    @property
+    def name(self) -> str:
+        """Return what errors call it."""
+        return self.path or type(self.estimator).__name__
 
     def inputs(self, known: Known) -> Generator[tuple[Leaf, Known], None, Known]:
         """Yield the steps that are not made of others, and what is known of their X.
@@ -94,7 +106,7 @@ class Node:
         except Exception as error:
             raise BlockError(
                 f"The first rows of block {number} could not be learned by the step "
-                f"{self.path or type(self.estimator).__name__}: {describe(error)}",
+                f"{self.name}: {describe(error)}",
                 number,
             ) from error
 
@@ -108,7 +120,17 @@ class Node:
 
 
 class Leaf(Node):
-    """One step."""
+    """One step.
+
+    Attributes
+    ----------
+    summaries : Summaries or None
+        How it learns, if that is from summaries of blocks.
+    """
+
+    def __init__(self, path: str, estimator: Any):
+        super().__init__(path, estimator)
+        self.summaries = by_summaries(estimator)
 
     def inputs(self, known: Known) -> Generator[tuple[Leaf, Known], None, Known]:
         yield self, known
@@ -121,11 +143,14 @@ class Leaf(Node):
             raise TypeError(
                 f"Step {self.path} must be an estimator. Got {shorten(estimator)} instead."
             )
+        if self._has_categories(known):
+            self.summaries = None
+            return
         why = refusal(estimator)
-        if why is not None and not self._has_categories(known):
+        if why is not None:
+            step = f"{self.path} ({shorten(estimator)})" if self.path else shorten(estimator)
             raise TypeError(
-                f"Every step must be one that can be trained block by block, but {self.path} "
-                f"({shorten(estimator)}) {why}"
+                f"Every step must be one that can be trained block by block, but {step} {why}"
             )
 
     def _has_categories(self, known: Known) -> bool:
@@ -134,16 +159,10 @@ class Leaf(Node):
             return False
         if not counts_nothing(self.estimator) or not known.is_frame:
             return False
-        for column, dtype in known.rows.dtypes.items():
-            if dtype != "category":
-                return False
-            if UNKNOWN_CATEGORIES in dtype.categories:
-                raise TypeError(
-                    f"Step {self.path} needs the categories of the column {column!r}, which dask "
-                    "does not know. Make them known (X.categorize(), or astype with a "
-                    "pandas.CategoricalDtype([...])), or pass categories=[...]."
-                )
-        return True
+        return all(
+            dtype == "category" and UNKNOWN_CATEGORIES not in dtype.categories
+            for dtype in known.rows.dtypes
+        )
 
     def leaves(self) -> Iterator[Leaf]:
         yield self
@@ -157,7 +176,7 @@ class Leaf(Node):
     @property
     def learns(self) -> bool:
         """Say whether it takes a pass."""
-        return learns(self.estimator)
+        return self.summaries is not None or learns(self.estimator)
 
     def settle(self, X: Any, number: int) -> None:
         if self.complete or self.learns:
@@ -183,4 +202,21 @@ class Leaf(Node):
             estimator.fit(X, None)
 
     def learning(self, route: Route = ()) -> list[tuple[Leaf, Route]]:
+        if self.summaries is not None:
+            route = (*route, Summarise(self.name, self.estimator, self.summaries))
         return [(self, route)]
+
+    @property
+    def learner(self) -> Any:
+        """Return what learns in a pass: the estimator, or what gathers summaries for it."""
+        if self.summaries is None:
+            return self.estimator
+        return Gathered(self.name, self.estimator, self.summaries)
+
+    def take(self, learner: Any) -> None:
+        """Take over what has learned, which may be a copy."""
+        if self.summaries is None:
+            self.estimator = learner
+        else:
+            learner.fit(self.estimator)
+        self.complete = True

@@ -13,13 +13,15 @@ from incremental._data.values import Block, n_rows, rows
 from incremental._engines.base import Engine
 from incremental._learning.block_checks import check_block
 from incremental._learning.classes import needs_classes
-from incremental._learning.labels import last_step
+from incremental._learning.labels import learner_in
 from incremental._learning.learner import Learner
-from incremental._pipelines.layout import known_of
+from incremental._pipelines.gathered import Gathered
+from incremental._pipelines.layout import UNKNOWN, Known
 from incremental._pipelines.node import Leaf
 from incremental._pipelines.parameters import own_params
 from incremental._pipelines.routes import plan_along
-from incremental._pipelines.tree import tree_of
+from incremental._pipelines.targets import columns_of_y, targets_of, with_target
+from incremental._pipelines.tree import goes_on, tree_of
 from incremental._planning.plan import Plan
 
 #: Rows of the first block that steps are fitted on which look at the layout only.
@@ -35,12 +37,13 @@ class StepsLearner(Learner):
 
     Parameters
     ----------
-    steps : list of estimator
-        Learn in place.
+    steps : list of estimator or Gathered
+        Learn in place, or gather summaries.
     columns : list of dict
-        For each step what a block calls its values, and what ``partial_fit`` calls them.
+        For each step with ``partial_fit`` what a block calls its values, and what the method calls
+        them.
     params : list of dict
-        For each step the parameters that are the same for all blocks.
+        For each of these the parameters that are the same for all blocks.
     seed, classes, batch_size
         As for `Learner`.
     """
@@ -54,21 +57,34 @@ class StepsLearner(Learner):
         classes: Any,
         batch_size: int | None,
     ):
+        # Summaries are of whole blocks: without other steps there are no batches.
+        batch_size = batch_size if columns else None
         super().__init__(steps, seed, classes, {}, None, batch_size)
         self._columns = [{_name_of_X(i): "X", **one} for i, one in enumerate(columns)]
         self._params = params
 
     @property
     def label(self) -> str:
-        return "-".join(dict.fromkeys(type(step).__name__ for step in self.model))
+        names = (
+            type(step.estimator if isinstance(step, Gathered) else step).__name__
+            for step in self.model
+        )
+        return "-".join(dict.fromkeys(names))
 
     def learn(self, number: int, block: Block) -> bool:
-        """Learn from one block, whose "X" has one for each step."""
-        parts = {_name_of_X(i): X for i, X in enumerate(block["X"])}
-        return super().learn(number, {**block, **parts})
+        """Learn from one block, whose "X" has one for each step, or a summary."""
+        both = list(zip(self.model, block["X"], strict=True))
+        given = [X for step, X in both if not isinstance(step, Gathered)] or block["X"][:1]
+        parts = {_name_of_X(i): X for i, X in enumerate(given)}
+        has_rows = super().learn(number, {**block, **parts})
+        for step, summary in both if has_rows else ():
+            if isinstance(step, Gathered):
+                step.add(number, summary.value)
+        return has_rows
 
     def _learn_batch(self, batch: Block) -> None:
-        for step, columns, params in zip(self.model, self._columns, self._params, strict=True):
+        steps = [step for step in self.model if not isinstance(step, Gathered)]
+        for step, columns, params in zip(steps, self._columns, self._params, strict=True):
             part = {name: batch[column] for column, name in columns.items()}
             self._partial_fit(step, part, params)
 
@@ -92,8 +108,10 @@ class Passes:
         Parameters of ``partial_fit`` that are the same for all blocks, named by `name_params`.
     seed, classes, batch_size
         As for `Learner`.
-    X : dask collection, list of Delayed, or data in memory
-        What the blocks are cut from: tells which columns there are.
+    known : Known
+        What is known of X: tells which columns there are.
+    is_target : bool, default=False
+        Whether the model transforms y, which is the X of the blocks: then its last step, too.
 
     Attributes
     ----------
@@ -110,13 +128,17 @@ class Passes:
         seed: int,
         classes: Any,
         batch_size: int | None,
-        X: Any,
+        known: Known,
+        is_target: bool = False,
     ):
         self.first_rows: Any = None
-        #: Is trained by others, in as many passes as it takes.
-        self._last = last_step(model)
+        #: Is trained by others, in as many passes as it takes; None if it learns from summaries.
+        self._last = learner_in(model) if goes_on(model) and not is_target else None
+        #: The names of regressors whose y is transformed, and the blocks that they learn from.
+        self._inside: dict[str, Plan] = {}
+        self._model = model
         self._tree = tree_of("", model)
-        self._tree.check(known_of(X))  # notes what cannot be checked before the first rows
+        self._tree.check(known)  # notes what cannot be checked before the first rows
         self._planned = planned
         self._engine = engine
         self._params = params
@@ -126,6 +148,7 @@ class Passes:
 
     def __iter__(self) -> Iterator[tuple[StepsLearner, Plan]]:
         """Yield who learns and what, for each pass."""
+        yield from self._train_targets()
         number = 0
         if self._tree.needs_rows:
             number, self.first_rows = first_rows(self._planned.blocks, self._engine)
@@ -139,26 +162,58 @@ class Passes:
                 return
             learner = self._learner_of([leaf for leaf, _ in todo])
             names = [name for leaf, _ in todo for name in self._columns(leaf)]
-            yield learner, plan_along(self._planned, names, [route for _, route in todo], True)
+            planned = self._planned_for(todo[0][0])
+            yield learner, plan_along(planned, names, [route for _, route in todo], True)
             for (leaf, _), trained in zip(todo, learner.model, strict=True):
-                leaf.estimator = trained
-                leaf.complete = True
+                leaf.take(trained)
+
+    @property
+    def trained(self) -> Any:
+        """Return the model that is trained."""
+        return self._tree.estimator
+
+    def _train_targets(self) -> Iterator[tuple[StepsLearner, Plan]]:
+        """Train what transforms y, from outside to inside."""
+        planned = self._planned
+        for path, target in targets_of(self._model):
+            passes = Passes(
+                target.transformer_,
+                columns_of_y(planned),
+                self._engine,
+                {},
+                self._seed,
+                None,
+                self._batch_size,
+                UNKNOWN,
+                is_target=True,
+            )
+            yield from passes
+            target.transformer_ = passes.trained
+            self._inside[path] = planned = with_target(planned, target)
+
+    def _planned_for(self, leaf: Leaf) -> Plan:
+        """Return the blocks for a step, and for those that learn in the same pass."""
+        inside = [p for path, p in self._inside.items() if f"{leaf.path}__".startswith(f"{path}__")]
+        return inside[-1] if inside else self._planned
 
     def _columns(self, leaf: Leaf) -> dict[str, str]:
         """Return what blocks call the values that a step learns from, and what it calls them."""
+        if leaf.summaries is not None:  # they are taken where the block is computed
+            return {}
         names = self._planned.blocks.names
         return {**({"y": "y"} if "y" in names else {}), **own_params(names, leaf.path)}
 
     def _learner_of(self, leaves: list[Leaf]) -> StepsLearner:
+        blockwise = [leaf for leaf in leaves if leaf.summaries is None]
         params = []
-        supervised = [needs_classes(leaf.estimator) for leaf in leaves]
-        for leaf, is_supervised in zip(leaves, supervised, strict=True):
+        supervised = [needs_classes(leaf.estimator) for leaf in blockwise]
+        for leaf, is_supervised in zip(blockwise, supervised, strict=True):
             names = own_params(self._params, leaf.path)
             own = {name: self._params[key] for key, name in names.items()}
             params.append({"classes": self._classes, **own} if is_supervised else own)
         return StepsLearner(
-            [leaf.estimator for leaf in leaves],
-            [self._columns(leaf) for leaf in leaves],
+            [leaf.learner for leaf in leaves],
+            [self._columns(leaf) for leaf in blockwise],
             params,
             self._seed,
             self._classes if any(supervised) else None,

@@ -14,7 +14,9 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from incremental._compat import num_samples, safe_indexing
 from incremental._learning.block_checks import check_block, check_rows
+from incremental._pipelines.gathered import Summary
 from incremental._planning.plan import Plan
+from incremental._summaries.base import Summaries
 from incremental.exceptions import BlockError, describe
 
 #: What is made of steps that are trained in passes of their own, if any.
@@ -37,8 +39,9 @@ class Transform:
 
     path: str
     estimator: Any
+    done = "transformed"
 
-    def __call__(self, X: Any) -> Any:
+    def __call__(self, X: Any, y: Any = None) -> Any:
         return self.estimator.transform(X)
 
 
@@ -48,14 +51,28 @@ class Select:
 
     path: str
     columns: Any
+    done = "transformed"
 
-    def __call__(self, X: Any) -> Any:
+    def __call__(self, X: Any, y: Any = None) -> Any:
         X = X if hasattr(X, "shape") else np.asarray(X, dtype=object)
         return safe_indexing(X, self.columns, axis=1)
 
 
+@dataclass(frozen=True, eq=False)
+class Summarise:
+    """A step that learns from summaries of blocks."""
+
+    path: str
+    estimator: Any
+    summaries: Summaries
+    done = "summarised"
+
+    def __call__(self, X: Any, y: Any = None) -> Summary:
+        return Summary(num_samples(X), self.summaries.block(self.estimator, X, y))
+
+
 #: What happens to a block on its way to a step.
-Route = tuple[Transform | Select, ...]
+Route = tuple[Transform | Select | Summarise, ...]
 
 
 class _Routes(NamedTuple):
@@ -65,6 +82,8 @@ class _Routes(NamedTuple):
     routes: tuple[Route, ...]
     #: Return an X for each route, rather than the X of the only one.
     several: bool
+    #: What a block calls its values besides X.
+    names: tuple[str, ...]
     #: What X has to look like before.
     promise: Any
     #: scikit-learn keeps its configuration for each thread.
@@ -74,24 +93,25 @@ class _Routes(NamedTuple):
 def _take_along(given: _Routes, number: int, X: Any, *others: Any) -> Any:
     """Take X along one or several routes; what these have in common is computed once."""
     known: dict[Route, Any] = {(): X}
-    if check_block(number, {"X": X}, given.promise):  # else it is skipped later, as it is
+    block = {"X": X, **dict(zip(given.names, others, strict=True))}
+    if check_block(number, block, given.promise):  # else it is skipped later, as it is
         with config_context(**given.config):
             for route in given.routes:
-                _arrive(number, route, known)
+                _arrive(number, route, known, block.get("y"))
     found = tuple(known.get(route, X) for route in given.routes)
     return found if given.several else found[0]
 
 
-def _arrive(number: int, route: Route, known: dict[Route, Any]) -> Any:
+def _arrive(number: int, route: Route, known: dict[Route, Any], y: Any) -> Any:
     """Return X at the end of a route; keep what it is on the way."""
     if route not in known:
-        X = _arrive(number, route[:-1], known)
+        X = _arrive(number, route[:-1], known, y)
         step = route[-1]
         try:
-            found = step(X)
+            found = step(X, y)
         except Exception as error:
             raise BlockError(
-                f"Block {number} could not be transformed by the step {step.path}: "
+                f"Block {number} could not be {step.done} by the step {step.path}: "
                 f"{describe(error)}",
                 number,
             ) from error
@@ -100,11 +120,12 @@ def _arrive(number: int, route: Route, known: dict[Route, Any]) -> Any:
 
 
 def plan_along(planned: Plan, names: Iterable[str], routes: Sequence[Route], several: bool) -> Plan:
-    """Return a plan of transformed blocks, with the values `names` as they are."""
-    keep = [name for name in ("y", *names) if name in planned.blocks.names]
-    blocks = planned.blocks.only("X", *dict.fromkeys(keep))
-    given = _Routes(tuple(routes), several, blocks.promise, get_config())
-    return Plan(blocks.map("X", _take_along, given, label="transform", keep=blocks.names[1:]))
+    """Return a plan of transformed blocks, with the values `names`, if there are, as they are."""
+    keep = [name for name in dict.fromkeys(names) if name in planned.blocks.names]
+    target = ["y"] if "y" in planned.blocks.names else []
+    blocks = planned.blocks.only("X", *dict.fromkeys([*target, *keep]))
+    given = _Routes(tuple(routes), several, blocks.names[1:], blocks.promise, get_config())
+    return Plan(blocks.map("X", _take_along, given, label="transform", keep=keep))
 
 
 def through(planned: Plan, model: Any, names: Iterable[str]) -> Plan:
@@ -127,7 +148,7 @@ def through(planned: Plan, model: Any, names: Iterable[str]) -> Plan:
         path, model = join(path, name), last
     if not isinstance(given, OF_STEPS):
         return planned
-    return plan_along(planned, names, [tuple(route)], False)
+    return plan_along(planned, ["y", *names], [tuple(route)], False)
 
 
 def name_row_changer(model: Any, method: str, X: Any) -> str:

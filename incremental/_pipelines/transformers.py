@@ -1,4 +1,4 @@
-"""What transformers need to be trained block by block: a look at the layout, a pass, or more."""
+"""How transformers are trained: by a look at the layout, from blocks, or from their summaries."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ from incremental._pipelines.refused import (
     SAMPLERS,
     Refusal,
 )
+from incremental._summaries.base import Summaries
+from incremental._summaries.table import summaries_of
 
 
 def _categories_are_fixed(encoder: Any) -> bool:
@@ -110,10 +112,40 @@ def kind_of(estimator: Any) -> type | None:
 
 
 def learns(estimator: Any) -> bool:
-    """Say whether a step takes a pass: it has ``partial_fit`` and something to learn."""
+    """Say whether a step takes a pass in which ``partial_fit`` has something to learn."""
     if is_stateless(estimator) or kind_of(estimator) in LAYOUT:
         return False
     return learns_blocks(estimator)
+
+
+def looks_only(estimator: Any) -> bool:
+    """Say whether a step learns nothing but the layout of X.
+
+    Examples
+    --------
+    >>> looks_only(OneHotEncoder(categories=[["a", "b"]])), looks_only(OneHotEncoder())
+    (True, False)
+    """
+    kind = kind_of(estimator)
+    return kind in LAYOUT and LAYOUT[kind][0](estimator)
+
+
+def by_summaries(estimator: Any) -> Summaries | None:
+    """Return how a step learns from summaries of blocks; None if it does not, or does not need to.
+
+    Examples
+    --------
+    >>> by_summaries(OneHotEncoder()) is None, by_summaries(PolynomialFeatures()) is None
+    (False, True)
+    """
+    return None if looks_only(estimator) else summaries_of(estimator)
+
+
+def learns_otherwise(estimator: Any) -> bool:
+    """Say whether an estimator learns, but not by ``partial_fit``."""
+    if by_summaries(estimator) is not None:
+        return True
+    return looks_only(estimator) and not learns_blocks(estimator)
 
 
 def learns_blocks(estimator: Any) -> bool:
@@ -167,6 +199,9 @@ def refusal(estimator: Any) -> str | None:
     >>> refusal(MissingIndicator())
     'is trained block by block only with features="all". Fit it on a sample before and pass ...'
     """
+    summaries = by_summaries(estimator)
+    if summaries is not None and not is_sampler(estimator):
+        return summaries.refusal(estimator)
     found = _refusal(estimator)
     if found is None or found.remedy:
         return found and f"{found.why}. {found.remedy}"

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from incremental._learning.labels import learner_in
 from incremental._pipelines.by_column import ByColumn
 from incremental._pipelines.composites import InOrder, Union
 from incremental._pipelines.layout import known_of
 from incremental._pipelines.node import Leaf, Node
 from incremental._pipelines.routes import OF_STEPS, join, passes_through
-from incremental._pipelines.transformers import is_stateless
+from incremental._pipelines.targets import OfTarget, parts_of
+from incremental._pipelines.transformers import by_summaries, is_stateless, learns_otherwise
 
 
 def tree_of(path: str, estimator: Any) -> Node:
@@ -25,12 +27,24 @@ def tree_of(path: str, estimator: Any) -> Node:
         return ByColumn(path, estimator, tree_of)
     if isinstance(estimator, FeatureUnion):
         return Union(path, estimator, tree_of)
+    if isinstance(estimator, TransformedTargetRegressor):
+        return OfTarget(path, estimator, tree_of)
     return Leaf(path, estimator)
 
 
 def is_tree(estimator: Any) -> bool:
-    """Say whether an estimator is made of steps that are trained in passes of their own, if any."""
-    return isinstance(estimator, OF_STEPS)
+    """Say whether an estimator is trained in passes of its steps' own, if any.
+
+    One that learns from summaries, or looks at the layout only, is a step by itself.
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    >>> is_tree(OneHotEncoder()), is_tree(StandardScaler())
+    (True, False)
+    """
+    of_steps = isinstance(estimator, (*OF_STEPS, TransformedTargetRegressor))
+    return of_steps or learns_otherwise(estimator)
 
 
 def check(estimator: Any, X: Any) -> None:
@@ -84,13 +98,22 @@ def learning_steps(estimator: Any) -> dict[str, Any]:
     }
 
 
+def goes_on(estimator: Any) -> bool:
+    """Say whether the last step learns block by block, in as many passes as one likes."""
+    return "" in learning_steps(estimator) and by_summaries(learner_in(estimator)) is None
+
+
 def last_path(estimator: Any) -> str:
     """Return the name of the last step of a pipeline."""
     path = ""
-    while isinstance(estimator, Pipeline) and estimator.steps:
-        name, estimator = estimator.steps[-1]
+    while True:
+        if isinstance(estimator, Pipeline) and estimator.steps:
+            name, estimator = estimator.steps[-1]
+        elif isinstance(estimator, TransformedTargetRegressor):
+            name, estimator = "regressor", parts_of(estimator)[1]
+        else:
+            return path
         path = join(path, name)
-    return path
 
 
 def first_step(estimator: Any) -> Any:
@@ -110,6 +133,8 @@ def first_step(estimator: Any) -> Any:
             steps = [step for _, step in estimator.transformer_list if not isinstance(step, str)]
         elif isinstance(estimator, FrozenEstimator):
             steps = [estimator.estimator]
+        elif isinstance(estimator, TransformedTargetRegressor):
+            steps = [parts_of(estimator)[1]]
         else:
             return estimator
         estimator = steps[0] if steps else None

@@ -10,7 +10,7 @@ import numpy as np
 
 from incremental._compat import metric_of
 from incremental._data.blocks import Blocks, make_blocks
-from incremental._engines.base import Engine
+from incremental._engines.base import Engine, Prefetch
 from incremental._learning.classes import accepts
 from incremental._planning.plan import Plan
 from incremental._scoring.score import NoRows, check, score
@@ -141,7 +141,7 @@ class Validation:
         planned: Plan,
         scorer: Any,
         engine: Engine,
-        prefetch: int | None,
+        prefetch: Prefetch,
         tol: float,
         n_iter_no_change: int,
         name: str,

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from incremental._compat import num_samples
-from incremental._engines.base import Engine
+from incremental._engines.base import Engine, Prefetch
 from incremental._learning.block_checks import check_block
 from incremental._pipelines.routes import through
 from incremental._planning.plan import Plan
@@ -49,7 +49,7 @@ class NoRows(ValueError):
 
 
 def score(
-    model: Any, scorer: Any, planned: Plan, engine: Engine, prefetch: int | None, params: dict
+    model: Any, scorer: Any, planned: Plan, engine: Engine, prefetch: Prefetch, params: dict
 ) -> Any:
     """Return the score of a fitted model on blocks.
 
@@ -63,7 +63,7 @@ def score(
         The blocks; everything but "X" and "y" has a value for each row.
     engine : Engine
         Where they are computed.
-    prefetch : int or None
+    prefetch : int, str or None
         As for :func:`incremental._engines.base.Engine.stream`.
     params : dict
         Parameters of the score that are the same for all blocks.
@@ -171,7 +171,7 @@ def _answers(
     params: dict[str, Any],
     planned: Plan,
     engine: Engine,
-    prefetch: int | None,
+    prefetch: Prefetch,
 ) -> list[Any]:
     """Ask every block with rows; each is read once and let go."""
     question = Question(model, planned.blocks.names, answer, params, get_config())

@@ -230,12 +230,10 @@ def test_what_is_cut_where_X_is_already_stays_as_it_is():
     assert make_blocks(X, y).keys == keys
 
 
-@pytest.mark.parametrize("fuse", [None, False])
-def test_tuples_of_older_layers_become_task_specifications(fuse):
+def test_tuples_of_older_layers_become_task_specifications():
     graph = {("old", 0, 0): (operator.getitem, VALUES, slice(6)), ("old", 1, 0): VALUES[6:]}
     X = da.Array(graph, "old", chunks=((6, 14), (3,)), dtype=float)
-    with dask.config.set({"optimization.fuse.active": fuse}):
-        blocks = make_blocks(X, loaders())
+    blocks = make_blocks(X, loaders())
     assert all(isinstance(task, GraphNode) for task in blocks.graph.values())
     assert_cut(blocks, [6, 14], 2)
 
@@ -253,6 +251,33 @@ def test_tasks_that_no_block_needs_are_not_in_the_graph(make):
     needed = make_blocks(make().partitions[:1] if make is frame else make().blocks[:1])
     assert len(needed.graph) < len(make_blocks(make([6, 7, 7])).graph)
     assert_cut(needed, [6], 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted", "expected"),
+    [
+        ({}, lambda X: X[7:14:3, 1:], (slice(7, 14, 3), slice(1, 3))),
+        ({"inline_array": True}, lambda X: X[5:9], (slice(5, 9), slice(0, 3))),
+        ({"asarray": False, "lock": True}, lambda X: X[5:9] + 1, (slice(5, 9), slice(0, 3))),
+        ({}, lambda X: (X + 1)[5:9], (slice(0, 20), slice(0, 3))),
+        ({}, lambda X: X[5:9] + X[:4], (slice(0, 20), slice(0, 3))),
+    ],
+    ids=["slices", "inline", "options", "sums", "shared"],
+)
+def test_of_a_file_no_more_is_read_than_the_slices_that_are_wanted(options, wanted, expected):
+    class File:
+        shape, dtype, ndim = VALUES.shape, VALUES.dtype, 2
+
+        def __getitem__(self, key):
+            reads.append(tuple(slice(*k.indices(n)) for k, n in zip(key, self.shape, strict=True)))
+            return VALUES[key]
+
+    reads: list[tuple[slice, ...]] = []
+    X = wanted(da.from_array(File(), chunks=20, name="file", **options))  # to hash it copies it
+    reads.clear()  # of what dask has read to find out what X looks like
+    [[values]] = computed(make_blocks(X))
+    assert np.array_equal(values, wanted(VALUES))
+    assert reads == [tuple(slice(s.start, s.stop, s.step or 1) for s in expected)]
 
 
 def test_what_containers_share_is_in_the_graph_once():

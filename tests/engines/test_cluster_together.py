@@ -91,6 +91,14 @@ def test_a_pass_may_end_after_any_of_them(clean):
     assert learner.n_rows == 77 * 5
 
 
+def test_what_only_the_next_task_needs_is_no_task_of_its_own(clean):
+    X, blocks = numbered(3)
+    shifted = (X.rechunk((5, 1)).rechunk((5, 3)) + 1)[::-1]
+    planned = ClusterEngine(clean).plan(make_blocks(shifted))
+    assert len(planned.blocks.graph) < len(make_blocks(shifted).graph)
+    assert Incremental(Traced()).fit(shifted).total_ == total([b[::-1] + 1 for b in blocks[::-1]])
+
+
 def test_blocks_that_get_slow_are_learned_one_by_one(clean):
     X, blocks = numbered(70)
     model = Incremental(Slow(at=60)).fit(X)

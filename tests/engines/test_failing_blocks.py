@@ -110,8 +110,9 @@ def test_out_of_memory_says_how_large_blocks_are_and_how_many_there_are(kind, at
     model = Incremental(StandardScaler(), **params)
     message = (
         f"Block {at} could not be computed: MemoryError: Unable to allocate 3 TiB. {size}; "
-        f"besides the one that is learned, up to prefetch={params['prefetch']} are in memory. Set "
-        r"a smaller prefetch, or cut X into smaller blocks \(rechunk, repartition\)."
+        f"besides the one that is learned, up to prefetch={params['prefetch']}"
+        r"(, of at most .*iB,)? are in memory. Set a smaller prefetch, or cut X into smaller "
+        r"blocks \(rechunk, repartition\)."
     )
     with pytest.raises(BlockError, match=message) as info:
         model.fit(getattr(TooLarge(at), kind)())

@@ -203,6 +203,11 @@ def test_weights_in_memory_are_refused_where_the_rows_are_not_known(source):
         ({"max_iter": 0}, ValueError, "max_iter == 0, must be >= 1"),
         ({"max_iter": 1.5}, TypeError, "max_iter must be an instance of .*int.*, not float"),
         ({"prefetch": -1}, ValueError, "prefetch == -1, must be >= 0"),
+        ({"prefetch": 0.5}, TypeError, "prefetch must be an instance of .*int.*str.*, not float"),
+        *(
+            ({"prefetch": size}, ValueError, f"a size in bytes. Got '{size}' instead; write a size")
+            for size in ("many", "MB", "", "5 XB", "0 MB", "-5 MB", "inf MB")
+        ),
         ({"batch_size": 0}, ValueError, "batch_size == 0, must be >= 1"),
         ({"validation_fraction": 1}, ValueError, "validation_fraction == 1, must be < 1"),
         ({"validation_fraction": 0}, ValueError, "validation_fraction == 0, must be > 0"),

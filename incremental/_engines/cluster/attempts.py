@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 
 import distributed
 
+from incremental._engines.cluster.convoy import Alone
 from incremental._engines.cluster.feed import Feed
 from incremental._engines.cluster.losses import Failed, Losses, Lost, check_open
 
@@ -35,19 +36,22 @@ class Attempts(Generic[F]):
         Where.
     open_feed : callable
         Opens one that goes on from what the caller has: given a function that says, given how many
-        blocks are done, how many may be under way.
+        blocks are done, how many may be under way, and whom it shares values with.
     numbers : sequence of int
         What the blocks are called.
     prefetch : int
         How many blocks may be under way besides the one that is waited for.
+    company : Alone
+        Whom the first one shares values with; each one that comes after a loss is alone.
     """
 
     def __init__(
         self,
         client: distributed.Client,
-        open_feed: Callable[[Callable[[int], int]], F],
+        open_feed: Callable[[Callable[[int], int], Alone], F],
         numbers: Sequence[int],
         prefetch: int,
+        company: Alone,
     ):
         #: The position of the block that failed, if one has; none that comes after it is done.
         self.failed_at: int | None = None
@@ -55,6 +59,7 @@ class Attempts(Generic[F]):
         self._open_feed = open_feed
         self._numbers = numbers
         self._limit = prefetch + 1
+        self._company = company
         self._losses = Losses()
         #: The feed that runs; None before the first, and after each loss.
         self._feed: F | None = None
@@ -72,7 +77,8 @@ class Attempts(Generic[F]):
         failed: Failed | None = None
         while failed is None:
             if self._feed is None:
-                self._feed = self._open_feed(partial(self._losses.limit, self._limit))
+                limit = partial(self._losses.limit, self._limit)
+                self._feed = self._open_feed(limit, self._company)
             feed = self._feed
             try:
                 while not (result := found(feed)):
@@ -80,6 +86,7 @@ class Attempts(Generic[F]):
                 return result
             except Lost:
                 self.close()
+                self._company = Alone(self._company.check)
                 failed = self._losses.add(feed.n_done)
             except Failed as error:
                 failed = error

@@ -46,6 +46,7 @@ from dask.task_spec import DataNode, Task, TaskRef
 from dask.typing import Key
 
 from incremental._engines.cluster import tasks
+from incremental._engines.cluster.convoy import Alone
 from incremental._engines.cluster.feed import Feed, Graph, OnSubmit
 from incremental._engines.cluster.losses import Failed, Lost, release
 from incremental._engines.cluster.progress import Progress
@@ -69,7 +70,7 @@ class Chain(Feed):
     ----------
     progress : Progress
         Where to start; gets the checkpoints.
-    client, planned, limit
+    client, planned, limit, company
         As for `Feed`.
     interval : int
         At least so many blocks make a checkpoint interval.
@@ -85,12 +86,14 @@ class Chain(Feed):
         client: distributed.Client,
         planned: Plan,
         limit: Callable[[int], int],
+        company: Alone,
         interval: int,
         listening: bool,
         together: bool,
     ):
         failed = set() if progress.failure is None else {progress.failure.position}
-        super().__init__(client, planned, limit, progress.resume, min({progress.stop, *failed}))
+        stop = min({progress.stop, *failed})
+        super().__init__(client, planned, limit, progress.resume, stop, company)
         self._failed |= failed
         self._progress = progress
         self._interval = interval

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import distributed
@@ -11,9 +14,12 @@ import joblib
 from dask.task_spec import GraphNode
 from dask.typing import Key
 
+from incremental._compat import fused
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
-from incremental._engines.base import Engine, Turn
+from incremental._engines.base import Engine, Prefetch, Turn
+from incremental._engines.budget import make_budget
+from incremental._engines.cluster.convoy import Alone
 from incremental._engines.cluster.stream import stream
 from incremental._engines.cluster.training import turns
 from incremental._planning.graph import Graph
@@ -61,19 +67,47 @@ class ClusterEngine(Engine):
             "frames, or pass shuffle='tasks' to Bag.groupby."
         )
 
+    def plan(self, blocks: Blocks) -> Plan:
+        # Each task costs the scheduler much more than it costs to fuse.
+        graph = fused(blocks.graph, chain.from_iterable(blocks.keys))
+        return super().plan(replace(blocks, graph=graph))
+
+    def company(self, planned: Plan) -> AbstractContextManager[Alone]:
+        """Return a context with whom the blocks are shared."""
+        return nullcontext(Alone())
+
+    @contextmanager
     def stream(
-        self, planned: Plan, *, prefetch: int | None = None
-    ) -> AbstractContextManager[Iterator[tuple[int, Block]]]:
-        return stream(planned, self.client, self._prefetch(prefetch))
+        self, planned: Plan, *, prefetch: Prefetch = None
+    ) -> Iterator[Iterator[tuple[int, Block]]]:
+        n_ahead = self._prefetch(prefetch, planned.blocks)
+        with (
+            self.company(planned) as company,
+            stream(planned, self.client, n_ahead, company) as computed,
+        ):
+            yield computed
 
+    @contextmanager
     def train(
-        self, learner: Any, planned: Plan, *, prefetch: int | None = None, listening: bool = False
-    ) -> AbstractContextManager[Iterator[Turn]]:
-        return turns(learner, planned, self.client, self._prefetch(prefetch), listening)
+        self, learner: Any, planned: Plan, *, prefetch: Prefetch = None, listening: bool = False
+    ) -> Iterator[Iterator[Turn]]:
+        n_ahead = self._prefetch(prefetch, planned.blocks)
+        with (
+            self.company(planned) as company,
+            turns(learner, planned, self.client, n_ahead, listening, company) as found,
+        ):
+            yield found
 
-    def _prefetch(self, given: int | None) -> int:
+    def _prefetch(self, given: Prefetch, blocks: Blocks) -> int:
         """Return how many blocks are computed ahead: what is given, or what keeps all busy."""
-        return sum(self.client.nthreads().values()) + 2 if given is None else given
+        budget = make_budget(given, sum(self.client.nthreads().values()), self._memory)
+        largest = max(map(blocks.n_bytes, range(len(blocks))), default=0)
+        return int(min(budget.n_blocks, budget.n_bytes // largest if largest else math.inf))
+
+    def _memory(self) -> int | None:
+        """Return the memory of all workers; None if they have no limit."""
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        return sum(worker["memory_limit"] or 0 for worker in workers) or None
 
 
 @contextmanager

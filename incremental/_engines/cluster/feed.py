@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -20,6 +20,7 @@ from dask.sizeof import sizeof
 from dask.task_spec import Alias, DataNode, GraphNode
 from dask.typing import Key
 
+from incremental._engines.cluster.convoy import Alone
 from incremental._engines.cluster.held import Held
 from incremental._engines.cluster.losses import Failed, Lost, check_open, release, warn_of_silence
 from incremental._planning.graph import cull
@@ -42,8 +43,9 @@ SILENCE = 3.0
 class Feed:
     """Submits windows while they have room on the cluster, and a task for each of their blocks.
 
-    All keys are new, but for those of P2P shuffles: another computation may have cut the same graph
-    differently, and what is left of a lost attempt may still run.
+    All keys are new, but for those of P2P shuffles, and for those that feeds of a convoy share:
+    another computation may have cut the same graph differently, and what is left of a lost attempt
+    may still run.
 
     Parameters
     ----------
@@ -55,6 +57,8 @@ class Feed:
         Given how many blocks are done, says how many may be under way at once.
     start, stop : int
         The first position, and the one behind the last.
+    company : Alone
+        Whom it shares values with.
 
     Notes
     -----
@@ -69,8 +73,10 @@ class Feed:
         limit: Callable[[int], int],
         start: int,
         stop: int,
+        company: Alone,
     ):
         self.client = client
+        self.company = company
         self.blocks = planned.blocks
         self.start, self.stop = start, stop
         #: Makes the keys of this feed those of no other.
@@ -80,10 +86,7 @@ class Feed:
         #: What the tasks of the blocks return, by position.
         self.futures: dict[int, distributed.Future] = {}
         self._limit_at = limit
-        # The workers of a P2P shuffle ask for its barrier, which must not be fused, by its name; so
-        # that this means the same in each pass, what the barrier needs has the same names, too.
-        graph = planned.blocks.graph
-        self._kept = cull(graph, [key for key, task in graph.items() if task.block_fusion])
+        self._kept = kept(planned.blocks.graph)
         #: All blocks before this position are submitted.
         self._n_submitted = start
         #: What has happened, each as a function that takes note of it.
@@ -100,6 +103,8 @@ class Feed:
         self._shared: set[Key] = set()
         self.held = Held(self._waiting)
         self._events.put(self._open)
+        #: To submit with.
+        self._lock = company.join(lambda: self._events.put(_go_on))
 
     @property
     def _limit(self) -> int:
@@ -132,8 +137,9 @@ class Feed:
             if n > 1
         }
         self._shared = set(shared)
-        self._send_large(shared, self.held.for_all)
-        self._submit(shared, dict.fromkeys(shared, self.held.for_all))
+        with self._lock:
+            self._send_large(shared, self.held.for_all)
+            self._submit(shared, dict.fromkeys(shared, self.held.for_all))
 
     def name(self, key: Key) -> Key:
         """Return what a key of the plan is called on the cluster."""
@@ -142,32 +148,27 @@ class Feed:
             key = task.target
         if task is None or key in self._kept:  # a persisted value is there already
             return key
-        if isinstance(key, tuple):
-            return (self._renamed(key[0]), *key[1:])
-        return self._renamed(key)
-
-    def _renamed(self, key: Any) -> str:
-        # 1 and "1" are two keys.
-        return f"{key}-{self.token}" if isinstance(key, str) else f"{self.token}-{key!r}"
+        return self.company.names.get(key) or renamed(key, self.token)
 
     def _fill(self) -> None:
         """Submit windows while there is room for them."""
         graph: Graph = {}
         wanted: dict[Key, OnSubmit] = {}
-        while self._waiting and self._has_room():
-            if together := self.add_together(graph):
-                wanted.update(together)
-                continue
-            window = self._waiting[0]
-            graph.update(self._tasks(window))
-            hold = partial(self.held.for_window, window)
-            if not window.blocks:
-                self._waiting.popleft()
-                wanted.update(dict.fromkeys(map(self.name, window.outputs), hold))
-                continue
-            for position in self.take([window]):
-                wanted.update(self.add(graph, position))
-        self._submit(graph, wanted)
+        with self._lock:
+            while self._waiting and self._has_room():
+                if together := self.add_together(graph):
+                    wanted.update(together)
+                    continue
+                window = self._waiting[0]
+                graph.update(self._tasks(window))
+                hold = partial(self.held.for_window, window)
+                if not window.blocks:
+                    self._waiting.popleft()
+                    wanted.update(dict.fromkeys(map(self.name, window.outputs), hold))
+                    continue
+                for position in self.take([window]):
+                    wanted.update(self.add(graph, position))
+            self._submit(graph, wanted)
 
     def _tasks(self, window: Window) -> Graph:
         """Return the tasks of a window as they are called on the cluster."""
@@ -182,28 +183,47 @@ class Feed:
 
     def _has_room(self) -> bool:
         window = next(window for window in self._waiting if window.blocks)
-        size = min(window.blocks.stop, self.stop) - max(window.blocks.start, self.start)
+        start = max(window.blocks.start, self.start)
+        size = min(window.blocks.stop, self.stop) - start
         n_under_way = self._n_submitted - self.n_done
-        return n_under_way == 0 or n_under_way + size <= self._limit
+        is_free = n_under_way == 0 or n_under_way + size <= self._limit
+        return is_free and self.company.has_room(start, self._limit)
 
     def _submit(self, graph: Graph, wanted: dict[Key, OnSubmit]) -> None:
         if not wanted:
             return
+        held = self._held_by_company(graph)
+        wanted = {**{future.key: _forget for future in held}, **wanted}
         # A layer, since dask hashes a plain dictionary, which not all values allow that can be sent
         # (h5py's).  No timeout, so that each submission has precedence over all later ones.
         layer = HighLevelGraph.from_collections(f"blocks-{uuid.uuid4().hex}", graph)
         futures = self.client.get(layer, list(wanted), sync=False, fifo_timeout="0s")
         for future, on_submit in zip(futures, wanted.values(), strict=True):
             on_submit(future)
+        self.company.submitted(graph, held)
 
     def _send_large(self, tasks: Graph, hold: OnSubmit) -> None:
-        """Send values in memory to the workers, if they are large, rather than with the graph."""
+        """Send values in memory to the workers, if they are large, rather than with the graph.
+
+        Not those that another feed of the convoy has sent.
+        """
         values = {k: t.value for k, t in tasks.items() if isinstance(t, DataNode)}
+        there = [name for name in values if self.company.is_there(name)]
+        for name in there:
+            hold(distributed.Future(name, self.client))
+            del tasks[name], values[name]
+        self.company.submitted(there, [])
         if values and sum(map(sizeof, values.values())) > LARGE:
+            held = self._held_by_company(values)
             for future in self.scatter(values):
                 hold(future)
             for key in values:
                 del tasks[key]
+            self.company.submitted(values, held)
+
+    def _held_by_company(self, names: Iterable[Key]) -> list[distributed.Future]:
+        """Return futures of what is to be held until others have submitted it, too."""
+        return [distributed.Future(name, self.client) for name in self.company.first(names)]
 
     def scatter(self, values: dict[Key, Any], **options: Any) -> list[distributed.Future]:
         """Send values to the workers."""
@@ -243,6 +263,7 @@ class Feed:
         """
         if self.n_done in self._failed:
             raise self._failure()
+        self.company.check()
         try:
             event = self._events.get(timeout=CHECK_EVERY)
         except Empty:  # a client that was closed tells nobody
@@ -276,14 +297,52 @@ class Feed:
         while self.n_done in self._finished:
             self._finished.remove(self.n_done)
             self.n_done += 1
+        self.company.done(self.n_done)
         while self._under_way and self._under_way[0].blocks.stop <= self.n_done:
             self.held.done(self._under_way.popleft())
 
     def close(self) -> None:
         """Let go of everything; a task that runs ends, and is forgotten."""
+        self.company.leave()
         release(self.futures.values())
         self.futures.clear()
         self.held.close()
+
+
+def _go_on() -> None:
+    """There is room again."""
+
+
+def _forget(future: distributed.Future) -> None:
+    """Somebody else holds it."""
+
+
+def kept(graph: Mapping[Key, GraphNode]) -> Container[Key]:
+    """Return the keys that keep their names on the cluster.
+
+    The workers of a P2P shuffle ask for its barrier, which must not be fused, by its name; so that
+    this means the same in each pass, what the barrier needs has the same names, too.
+    """
+    return cull(graph, [key for key, task in graph.items() if task.block_fusion])
+
+
+def renamed(key: Key, token: str) -> Key:
+    """Return what a key is called for those who have a token.
+
+    Examples
+    --------
+    1 and "1" are two keys.
+
+    >>> renamed(("X", 1), "token"), renamed(1, "token"), renamed("1", "token")
+    (('X-token', 1), 'token-1', '1-token')
+    """
+    if isinstance(key, tuple):
+        return (_renamed(key[0], token), *key[1:])
+    return _renamed(key, token)
+
+
+def _renamed(key: Any, token: str) -> str:
+    return f"{key}-{token}" if isinstance(key, str) else f"{token}-{key!r}"
 
 
 def _needed(planned: Sequence[Window], start: int, stop: int) -> list[Window]:

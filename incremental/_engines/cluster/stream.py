@@ -13,6 +13,7 @@ from dask.typing import Key
 
 from incremental._data.values import Block
 from incremental._engines.cluster.attempts import Attempts
+from incremental._engines.cluster.convoy import Alone
 from incremental._engines.cluster.feed import Feed, Graph, OnSubmit
 from incremental._engines.cluster.losses import Lost, release
 from incremental._planning.plan import Plan
@@ -49,15 +50,16 @@ def stream(
     planned: Plan,
     client: distributed.Client,
     prefetch: int,
+    company: Alone,
 ) -> Iterator[Iterator[tuple[int, Block]]]:
     """Yield numbers and values of the computed blocks, as `Engine.stream` does."""
     numbers = planned.blocks.numbers
     n_given = 0  # blocks that were handed over
 
-    def open_feed(limit: Callable[[int], int]) -> _Gathering:
-        return _Gathering(client, planned, limit, n_given, len(numbers))
+    def open_feed(limit: Callable[[int], int], company: Alone) -> _Gathering:
+        return _Gathering(client, planned, limit, n_given, len(numbers), company)
 
-    attempts = Attempts(client, open_feed, numbers, prefetch)
+    attempts = Attempts(client, open_feed, numbers, prefetch, company)
 
     def hand_over() -> Iterator[tuple[int, Block]]:
         nonlocal n_given

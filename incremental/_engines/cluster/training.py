@@ -16,6 +16,7 @@ from incremental._data.blocks import Blocks
 from incremental._engines.base import Turn
 from incremental._engines.cluster.attempts import Attempts
 from incremental._engines.cluster.chain import Chain
+from incremental._engines.cluster.convoy import Alone
 from incremental._engines.cluster.progress import Progress
 from incremental._planning.graph import cull
 from incremental._planning.plan import Plan
@@ -26,7 +27,7 @@ class Pass:
 
     Parameters
     ----------
-    learner, planned, client, prefetch, listening
+    learner, planned, client, prefetch, listening, company
         As for `turns`.
     """
 
@@ -37,6 +38,7 @@ class Pass:
         client: distributed.Client,
         prefetch: int,
         listening: bool,
+        company: Alone,
     ):
         self.blocks = planned.blocks
         self.listening = listening
@@ -44,14 +46,16 @@ class Pass:
         #: No chain was opened yet.
         self._together = True
 
-        def open_chain(limit: Callable[[int], int]) -> Chain:
+        def open_chain(limit: Callable[[int], int], company: Alone) -> Chain:
             interval = max(1, prefetch)
-            # One task a block after a loss, and where nothing is to be loaded ahead.
-            together = self._together and prefetch > 0 and not listening
+            # One task a block after a loss, and where nothing is to be loaded ahead, or by another.
+            together = self._together and prefetch > 0 and not listening and not company.names
             self._together = False
-            return Chain(self._progress, client, planned, limit, interval, listening, together)
+            return Chain(
+                self._progress, client, planned, limit, company, interval, listening, together
+            )
 
-        self._attempts = Attempts(client, open_chain, planned.blocks.numbers, prefetch)
+        self._attempts = Attempts(client, open_chain, planned.blocks.numbers, prefetch, company)
 
     def learn(self, position: int) -> bool:
         """Wait until a block is learned; return whether it is known now that one had rows."""
@@ -139,7 +143,12 @@ def _delayed(blocks: Blocks, position: int, value: str) -> Delayed:
 
 @contextmanager
 def turns(
-    learner: Any, planned: Plan, client: distributed.Client, prefetch: int, listening: bool
+    learner: Any,
+    planned: Plan,
+    client: distributed.Client,
+    prefetch: int,
+    listening: bool,
+    company: Alone,
 ) -> Iterator[Iterator[ClusterTurn]]:
     """Yield the turns of one pass, as `Engine.train` does.
 
@@ -156,13 +165,15 @@ def turns(
         between two checkpoints.
     listening : bool
         `learner` gets the model after each block.
+    company : Alone
+        Whom the pass shares values with.
 
     Raises
     ------
     BlockError
         If a block cannot be computed or learned, after all blocks before it were learned.
     """
-    training = Pass(learner, planned, client, prefetch, listening)
+    training = Pass(learner, planned, client, prefetch, listening, company)
     try:
         yield (ClusterTurn(training, position) for position in range(len(planned.blocks)))
     finally:

@@ -11,13 +11,15 @@ from functools import partial
 from typing import Any, NoReturn
 
 import dask
-import numpy as np
 from dask.typing import Key
 from dask.utils import format_bytes
 
 from incremental._data.blocks import Blocks
+from incremental._data.values import n_bytes
+from incremental._engines.budget import Budget
 from incremental._engines.execute import FAILURE, Stopped
 from incremental._engines.local.diagnostics import Watch
+from incremental._engines.local.room import Room
 from incremental._engines.local.schedulers import Scheduler
 from incremental._planning.windows import Window
 from incremental.exceptions import BlockError, describe
@@ -73,19 +75,23 @@ class Ahead:
     ----------
     scheduler : Scheduler
         Computes them.
-    prefetch : int
-        At most so many blocks; 0 computes all in the foreground.
+    budget : Budget
+        How many they may be, and how large.
     watch : Watch or None
         Is told about each task.
     """
 
-    def __init__(self, scheduler: Scheduler, prefetch: int, watch: Watch | None):
+    def __init__(self, scheduler: Scheduler, budget: Budget, watch: Watch | None):
         self.scheduler = scheduler
-        self.prefetch = prefetch
+        self.budget = budget
         #: Windows with blocks, each with what the pool makes of it, or with what computes it here.
         self.running: deque[tuple[Window, Future | Callable[[], dict[Key, Any]]]] = deque()
         #: How many blocks of these are not handed over yet.
         self.n_blocks = 0
+        #: How many windows with blocks were started, and how many the consumer has taken.
+        self._n_started = self._n_taken = 0
+        #: Where those that the pool computes wait until they fit into memory.
+        self._room = Room(budget)
         #: Bytes of the first block that has any, if that was not known before: for an error.
         self.size = 0
         #: Set when the consumer has gone.
@@ -101,22 +107,28 @@ class Ahead:
         if watch is not None:
             self._hooks = {"before": watch.before, "after": watch.after}
 
-    def fill(self, waiting: deque[Window]) -> None:
+    def fill(self, waiting: deque[Window], blocks: Blocks) -> None:
         """Start windows for as long as there is room."""
         while waiting and self._has_room(len(self._next_with_blocks(waiting).blocks)):
             window = waiting.popleft()
-            self.n_blocks += len(window.blocks)
             job = self._job(window)
             in_pool = not (self._in_foreground or window.is_computed)
-            if window.blocks:
-                self.running.append((window, self.scheduler.submit(job) if in_pool else job))
-            else:
+            if not window.blocks:
                 self._carried[window] = self.scheduler.submit(job) if in_pool else _now(job)
                 self._users[window] = window.n_users
+                continue
+            source: Future | Callable = job
+            if in_pool:
+                known = sum(blocks.n_bytes(position) for position in window.blocks)
+                self._room.expect(self._n_started, known)
+                source = self.scheduler.submit(self._when_it_fits, job, self._n_started)
+            self.running.append((window, source))
+            self.n_blocks += len(window.blocks)
+            self._n_started += 1
 
     @property
     def _in_foreground(self) -> bool:
-        return self.prefetch == 0 or not (self._debt.is_left or self._always_pool)
+        return self.budget.n_blocks == 0 or not (self._debt.is_left or self._always_pool)
 
     @staticmethod
     def _next_with_blocks(waiting: deque[Window]) -> Window:
@@ -125,7 +137,7 @@ class Ahead:
     def _has_room(self, size: int) -> bool:
         if self._in_foreground:
             return self.n_blocks == 0 and not self.running
-        return self.n_blocks + size <= self.prefetch or not self.running
+        return self.n_blocks + size <= self.budget.n_blocks or not self.running
 
     def _job(self, window: Window) -> Callable[[], dict[Key, Any]]:
         """Return what computes a window; values that no other window needs are let go with it."""
@@ -153,6 +165,12 @@ class Ahead:
         self._debt.add(time.perf_counter() - start)
         return result
 
+    def _when_it_fits(self, job: Callable[[], dict[Key, Any]], number: int) -> dict[Key, Any]:
+        self._room.enter(number)
+        result = job()
+        self._room.fill(number, sum(map(n_bytes, result.values())))
+        return result
+
     def next(self, blocks: Blocks) -> tuple[Window, dict[Key, Any]]:
         """Return the next window and its values, or raise the error of its first block."""
         window, source = self.running[0]
@@ -161,7 +179,15 @@ class Ahead:
         except Exception as error:
             self.fail(blocks, window.blocks, error)
         self.running.popleft()
+        self._room.take(self._n_taken)
+        self._n_taken += 1
         return window, result
+
+    def hand_over(self, window: Window, position: int) -> None:
+        """Take note that the consumer gets a block of the window that it has taken."""
+        self.n_blocks -= 1
+        if position == window.blocks[-1]:
+            self._room.leave(self._n_taken - 1)
 
     def fail(self, blocks: Blocks, positions: Sequence[int], error: BaseException) -> NoReturn:
         """Raise the error that says which block could not be computed."""
@@ -173,22 +199,22 @@ class Ahead:
         )
         message = f"{which} could not be computed: {describe(error)}"
         if isinstance(error, MemoryError):
-            largest = max(self.size, *(n_bytes(blocks, i) for i in positions))
+            largest = max(self.size, *(blocks.n_bytes(i) for i in positions))
             size = (
                 f"A block has {format_bytes(largest)}"
                 if largest
                 else "How large it is, is not known"
             )
             message += (
-                f". {size}; besides the one that is learned, up to prefetch={self.prefetch} are in "
-                "memory. Set a smaller prefetch, or cut X into smaller blocks (rechunk, "
-                "repartition)."
+                f". {size}; besides the one that is learned, {self.budget} are in memory. Set a "
+                "smaller prefetch, or cut X into smaller blocks (rechunk, repartition)."
             )
         raise BlockError(message, numbers[0]) from error
 
     def close(self) -> None:
         """Cancel what waits; what runs ends with its current task."""
         self._stop.set()
+        self._room.close()
         sources = [*(source for _, source in self.running), *self._carried.values()]
         futures = [source for source in sources if isinstance(source, Future)]
         self.running.clear()
@@ -198,15 +224,6 @@ class Ahead:
         for future in futures:
             if not future.cancelled():
                 future.exception()
-
-
-def n_bytes(blocks: Blocks, position: int) -> int:
-    """Return the bytes of a block of X, 0 if they are not known before it is computed."""
-    n_rows = blocks.lengths[position]
-    if blocks.promise is None or n_rows is None:
-        return 0
-    shape, dtype = blocks.promise
-    return int(n_rows * np.prod(shape) * dtype.itemsize)
 
 
 def _now(job: Callable[[], dict[Key, Any]]) -> Future:

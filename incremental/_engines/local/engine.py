@@ -11,7 +11,7 @@ from dask.task_spec import GraphNode
 from dask.typing import Key
 
 from incremental._data.values import Block
-from incremental._engines.base import Engine, Turn
+from incremental._engines.base import Engine, Prefetch, Turn
 from incremental._engines.local.schedulers import Scheduler
 from incremental._engines.local.stream import stream
 from incremental._planning.graph import Graph
@@ -23,7 +23,7 @@ class LearningHere(Engine):
 
     @contextmanager
     def train(
-        self, learner: Any, planned: Plan, *, prefetch: int | None = None, listening: bool = False
+        self, learner: Any, planned: Plan, *, prefetch: Prefetch = None, listening: bool = False
     ) -> Iterator[Iterator[Turn]]:
         with self.stream(planned, prefetch=prefetch) as computed:
 
@@ -60,9 +60,9 @@ class LocalEngine(LearningHere):
         return (task if self._scheduler.in_this_process else pickle.loads(pickle.dumps(task)))({})
 
     def stream(
-        self, planned: Plan, *, prefetch: int | None = None
+        self, planned: Plan, *, prefetch: Prefetch = None
     ) -> AbstractContextManager[Iterator[tuple[int, Block]]]:
-        return stream(planned, self._scheduler, prefetch=prefetch)
+        return stream(planned, self._scheduler, self._scheduler.budget(prefetch))
 
 
 class LocalTurn(Turn):

@@ -21,7 +21,10 @@ from dask.system import CPU_COUNT
 from dask.typing import Key
 
 from incremental._compat import max_workers
+from incremental._engines.base import Prefetch
+from incremental._engines.budget import Budget, make_budget
 from incremental._engines.execute import execute, execute_whole, execute_with
+from incremental._engines.local.memory import free_memory
 from incremental._planning.windows import Window
 
 
@@ -50,6 +53,12 @@ class Scheduler:
         self.pool = pool
         self.workers = workers
         self._run = run
+
+    def budget(self, prefetch: Prefetch) -> Budget:
+        """Return how much may be ahead of the consumer; nothing without a pool."""
+        if self.pool is None:
+            prefetch = 0
+        return make_budget(prefetch, self.workers, free_memory)
 
     @property
     def in_this_process(self) -> bool:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dask.callbacks import Callback
-from dask.sizeof import sizeof
 
-from incremental._data.values import Block
+from incremental._data.values import Block, n_bytes
+from incremental._engines.budget import Budget
 from incremental._engines.execute import FAILURE
-from incremental._engines.local.ahead import Ahead, n_bytes
+from incremental._engines.local.ahead import Ahead
 from incremental._engines.local.diagnostics import Watch
 from incremental._engines.local.schedulers import Scheduler
 from incremental._planning.graph import cull
@@ -20,10 +20,7 @@ from incremental._planning.plan import Plan
 
 @contextmanager
 def stream(
-    planned: Plan,
-    scheduler: Scheduler,
-    *,
-    prefetch: int | None = None,
+    planned: Plan, scheduler: Scheduler, budget: Budget
 ) -> Iterator[Iterator[tuple[int, Block]]]:
     """Yield an iterator over the computed blocks.
 
@@ -33,11 +30,11 @@ def stream(
         What to compute, in this order.
     scheduler : Scheduler
         Where to compute it.
-    prefetch : int, default=None
+    budget : Budget
         At most so many blocks are computed, or being computed, ahead of the one that the consumer
-        has; None means two more than the scheduler has workers, 0 means in the foreground.  A
-        window that is larger (a source that holds many blocks) is computed while the one before it
-        is consumed, and one that costs less than a hand-over to the pool when it is asked for.
+        has, and at most so many bytes.  A window that is larger (a source that holds many blocks)
+        is computed while the one before it is consumed, and one that costs less than a hand-over
+        to the pool when it is asked for.
 
     Raises
     ------
@@ -53,9 +50,7 @@ def stream(
     watch = (
         Watch(cull(blocks.graph, [k for b in blocks.keys for k in b])) if Callback.active else None
     )
-    if prefetch is None:
-        prefetch = scheduler.workers + 2
-    ahead = Ahead(scheduler, prefetch if scheduler.pool is not None else 0, watch)
+    ahead = Ahead(scheduler, budget, watch)
     failed = True
     try:
         yield _hand_over(planned, ahead)
@@ -70,7 +65,7 @@ def _hand_over(planned: Plan, ahead: Ahead) -> Iterator[tuple[int, Block]]:
     blocks, numbers = planned.blocks, planned.blocks.numbers
     waiting = deque(planned.windows)
     while True:
-        ahead.fill(waiting)
+        ahead.fill(waiting, blocks)
         if not ahead.running:
             return
         window, result = ahead.next(blocks)
@@ -82,12 +77,12 @@ def _hand_over(planned: Plan, ahead: Ahead) -> Iterator[tuple[int, Block]]:
             if FAILURE in values and not all(key in values for key in keys):
                 ahead.fail(blocks, [position], values[FAILURE])
             block = blocks.as_dict([values[key] for key in keys])
-            if not ahead.size and not n_bytes(blocks, position):
-                ahead.size = sizeof(block)
+            if not ahead.size and not blocks.n_bytes(position):
+                ahead.size = n_bytes(block)
             for key in keys:  # let go when no later block of the window is the same value
                 if last[key] == position:
                     values.pop(key, None)
-            ahead.n_blocks -= 1
-            ahead.fill(waiting)
+            ahead.hand_over(window, position)
+            ahead.fill(waiting, blocks)
             yield numbers[position], block
             del block

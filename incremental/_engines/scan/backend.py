@@ -7,9 +7,12 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import dask.array as da
 from joblib import cpu_count
 from joblib.parallel import FallbackToBackend, ParallelBackendBase, SequentialBackend
 
+from incremental._compat import with_arguments
+from incremental._data.selectable import Selectable
 from incremental._engines.scan.joining import joined
 from incremental._engines.scan.scanning import serve
 from incremental._engines.scan.session import Session
@@ -82,6 +85,8 @@ class _OfOneCall(IncrementalBackend):
                 session = parent.session
             #: The tasks.
             self._call = Call(session, parent)
+            #: Arrays that tasks are given, by their identities, with those that stand for them.
+            self._selectable: dict[int, tuple[Any, Any]] = {}
             #: What is to be left for meetings to begin.
             self._adding = ExitStack()
             self._adding.enter_context(session.adding(self._call))
@@ -93,6 +98,8 @@ class _OfOneCall(IncrementalBackend):
         if callback is not None:
             future.add_done_callback(callback)
         task = Task(self._call)
+        # Candidates select the same rows of the same X.
+        func = with_arguments(func, self._as_selectable)
 
         def run() -> None:
             try:
@@ -112,6 +119,11 @@ class _OfOneCall(IncrementalBackend):
             future.set_exception(error)
         return future
 
+    def _as_selectable(self, value: Any) -> Any:
+        if not isinstance(value, da.Array):
+            return value
+        return self._selectable.setdefault(id(value), (value, Selectable.of(value)))[1]
+
     def retrieve_result_callback(self, out: Future) -> Any:
         return out.result()
 
@@ -125,7 +137,7 @@ class _OfOneCall(IncrementalBackend):
         with self._opened:
             self._adding.close()
             self._call.session.join(self._call)
-        del self._call, self._opened, self._adding
+        del self._call, self._opened, self._adding, self._selectable
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
         self._call.session.abort(self._call)

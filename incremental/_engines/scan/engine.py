@@ -15,6 +15,7 @@ from dask.typing import Key
 from incremental._compat import is_store
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
+from incremental._engines.base import Prefetch
 from incremental._engines.local.engine import LearningHere
 from incremental._engines.local.schedulers import open_scheduler
 from incremental._engines.local.stream import stream
@@ -55,12 +56,12 @@ class ScanEngine(LearningHere):
 
     @contextmanager
     def stream(
-        self, planned: Plan, *, prefetch: int | None = None
+        self, planned: Plan, *, prefetch: Prefetch = None
     ) -> Iterator[Iterator[tuple[int, Block]]]:
         if self._task.is_alone:  # it has a stream already
             with (
                 open_scheduler(self._scheduler) as scheduler,
-                stream(planned, scheduler, prefetch=prefetch) as computed,
+                stream(planned, scheduler, scheduler.budget(prefetch)) as computed,
             ):
                 yield computed
             return

@@ -157,5 +157,4 @@ def _change() -> None:
     if gc.isenabled():
         _changed.callback(gc.enable)
     before = dask.config.get("scheduler", None)
-    changes = {"scheduler": Joined(before), "optimization.fuse.active": False}
-    _changed.enter_context(dask.config.set(changes))
+    _changed.enter_context(dask.config.set({"scheduler": Joined(before)}))

@@ -13,6 +13,7 @@ from dask.typing import Key
 from scipy.sparse import issparse
 
 from incremental._data.values import Block
+from incremental._engines.base import Prefetch
 from incremental._engines.execute import FAILURE, execute
 from incremental._engines.scan.merging import Keys
 from incremental._engines.scan.tasks import Task
@@ -43,8 +44,37 @@ class Request:
         raise NotImplementedError
 
 
-class Values(Request):
-    """Values that are asked for.
+class Question(Request):
+    """What has one answer."""
+
+    def __init__(self, task: Task, get: Get):
+        super().__init__(task, get)
+        self._answer: Any = None
+        self._error: BaseException | None = None
+
+    def answer(self, answer: Any) -> None:
+        """Answer it."""
+        with self.task.session.lock:
+            self._answer = answer
+            self.task.session.wake(self.task)
+
+    def fail(self, error: BaseException) -> None:
+        with self.task.session.lock:
+            self._error = error
+            self.task.session.wake(self.task)
+
+    def result(self) -> Any:
+        """Wait for the answer."""
+        session = self.task.session
+        session.ask(self)
+        session.wait(self.task, lambda: self._answer is not None or self._error is not None)
+        if self._error is not None:
+            raise self._error
+        return self._answer
+
+
+class Values(Question):
+    """Values that are asked for; the answer has them in the order of `keys`.
 
     Parameters
     ----------
@@ -60,29 +90,6 @@ class Values(Request):
         super().__init__(task, get)
         self.graph = graph
         self.keys = keys
-        self._answer: list[Any] | None = None
-        self._error: BaseException | None = None
-
-    def answer(self, values: list[Any]) -> None:
-        """Give the values, in the order of `keys`."""
-        with self.task.session.lock:
-            self._answer = values
-            self.task.session.wake(self.task)
-
-    def fail(self, error: BaseException) -> None:
-        with self.task.session.lock:
-            self._error = error
-            self.task.session.wake(self.task)
-
-    def result(self) -> list[Any]:
-        """Wait for the values."""
-        session = self.task.session
-        session.ask(self)
-        session.wait(self.task, lambda: self._answer is not None or self._error is not None)
-        if self._error is not None:
-            raise self._error
-        assert self._answer is not None
-        return self._answer
 
 
 class Turn:
@@ -150,11 +157,11 @@ class Stream(Request):
         As for `Request`.
     planned : Plan
         The blocks.
-    prefetch : int or None
-        How many are to be computed ahead.
+    prefetch : int, str or None
+        How much is to be computed ahead.
     """
 
-    def __init__(self, task: Task, get: Get, planned: Plan, prefetch: int | None):
+    def __init__(self, task: Task, get: Get, planned: Plan, prefetch: Prefetch):
         super().__init__(task, get)
         self.blocks = planned.blocks
         self.prefetch = prefetch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,8 @@ from toolz import groupby
 
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
-from incremental._engines.local.schedulers import open_scheduler
+from incremental._engines.budget import widest
+from incremental._engines.local.schedulers import client_of, open_scheduler
 from incremental._engines.local.stream import stream
 from incremental._engines.scan.merging import Entry, Group, Keys, merge
 from incremental._engines.scan.requests import Get, Request, Stream, Turn, Values
@@ -26,10 +28,17 @@ from incremental.exceptions import BlockError
 def serve(requests: list[Request]) -> list[Request]:
     """Answer requests; return those that wait until tasks have got their values."""
     values = [request for request in requests if isinstance(request, Values)]
-    streams = [request for request in requests if isinstance(request, Stream)]
-    for get, together in groupby(lambda request: request.get, values or streams).items():
-        (compute if values else scan)(get, together)
-    return list(streams) if values else []
+    others = [request for request in requests if not isinstance(request, Values)]
+    for get, together in groupby(lambda request: request.get, values or others).items():
+        if values:
+            compute(get, together)
+        elif client_of(get) is None:
+            scan(get, together)
+        else:
+            from incremental._engines.scan.on_cluster import form_convoys  # needs distributed
+
+            form_convoys(together)
+    return others if values else []
 
 
 def compute(get: Get, requests: Sequence[Values]) -> None:
@@ -37,7 +46,7 @@ def compute(get: Get, requests: Sequence[Values]) -> None:
     graph = {key: task for request in requests for key, task in request.graph.items()}
     wanted = list(dict.fromkeys(key for request in requests for key in request.keys))
     try:
-        with open_scheduler(get) as scheduler:  # dask's would keep a pool for each thread
+        with _computing(get) as scheduler:
             values = scheduler.get(cull(graph, wanted), wanted)
         found = dict(zip(wanted, values, strict=True))
     except Exception as error:
@@ -49,6 +58,15 @@ def compute(get: Get, requests: Sequence[Values]) -> None:
         return
     for request in requests:
         request.answer([found[key] for key in request.keys])
+
+
+def _computing(get: Get) -> AbstractContextManager[Any]:
+    client = client_of(get)
+    if client is None:
+        return open_scheduler(get)  # dask's would keep a pool for each thread
+    from incremental._engines.cluster.engine import ClusterEngine  # needs distributed
+
+    return nullcontext(ClusterEngine(client))
 
 
 @dataclass(eq=False)
@@ -108,17 +126,16 @@ def scan(get: Get, requests: Sequence[Stream]) -> None:
     graph, entries = merge(
         [Group(fits.requests[0].blocks.graph, keys) for keys, fits in same.items()]
     )
-    given = [r.prefetch for r in requests]
-    prefetch = None if None in given else max(given)  # type: ignore[type-var]
     begun = 0
     with open_scheduler(get) as scheduler:
+        budget = widest([scheduler.budget(prefetch) for prefetch in {r.prefetch for r in requests}])
         while True:
             # Those who have gone, because of an error or for any other reason, need no more.
             rest = [i for i in range(begun, len(entries)) if _is_needed(entries[i], groups)]
             if not rest:
                 break
             try:
-                with stream(_planned(graph, entries, rest), scheduler, prefetch=prefetch) as blocks:
+                with stream(_planned(graph, entries, rest), scheduler, budget) as blocks:
                     for number in _hand_over(blocks, rest, entries, groups, room):
                         begun = number + 1
             except BlockError as error:

@@ -146,6 +146,15 @@ class Threads:
                 self._n_busy += 1
             self._slots.acquire(())
 
+    @contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """Let others run while a task waits for a cluster; nobody meets without it."""
+        self._slots.release()
+        try:
+            yield
+        finally:
+            self._slots.acquire(())
+
     def wake(self, task: Task) -> None:
         """Let a task go on that has an answer now."""
         with self.lock:

@@ -1,0 +1,88 @@
+"""Arrays of dask's whose rows are selected once for all who select the same ones."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from dask.highlevelgraph import HighLevelGraph
+
+from incremental._compat import array_meta
+from incremental._data.rows import selection
+from incremental._data.values import rows
+
+
+class Selectable(da.Array):
+    """A dask array of which positions select the same rows in the same chunks as ever, but cheaply.
+
+    dask's own ``X[positions]`` turns the positions into lists, each time, and copies the rows of a
+    chunk three times.  This one remembers what was selected, and rows that are neighbours in a
+    chunk are a view of it.
+
+    Notes
+    -----
+    Thread-safety: any number of threads may select at once.  What is computed of it in any other
+    way, or pickled, is a plain array.
+    """
+
+    _selected: dict[tuple[str, bytes], da.Array]
+    _lock: threading.Lock
+
+    @classmethod
+    def of(cls, data: Any) -> Any:
+        """Return an array that can be selected cheaply; other things as they are."""
+        if (
+            type(data) is not da.Array
+            or type(array_meta(data)) is not np.ndarray
+            or data.ndim == 0
+            or np.isnan(data.shape).any()
+            or any(n != 1 for n in data.numblocks[1:])
+        ):
+            return data
+        self = cls(data.dask, data.name, data.chunks, meta=data)
+        self._selected, self._lock = {}, threading.Lock()
+        return self
+
+    def __getitem__(self, index: Any) -> da.Array:
+        # As scikit-learn selects rows of arrays: X[positions, ...]
+        is_alone = isinstance(index, tuple) and index[1:] in [(), (...,)]
+        positions = index[0] if is_alone else index
+        if not (
+            isinstance(positions, np.ndarray)
+            and positions.ndim == 1
+            and positions.dtype.kind in "iu"
+            and len(positions)
+        ):
+            return super().__getitem__(index)
+        known = self.name, hashlib.sha256(np.ascontiguousarray(positions)).digest()
+        with self._lock:
+            if known not in self._selected:
+                self._selected[known] = self._select(positions, super().__getitem__(index))
+            return self._selected[known]
+
+    def _select(self, positions: np.ndarray, same: da.Array) -> da.Array:
+        """Return the rows at `positions` in the chunks of `same`, which has them, too."""
+        positions = np.arange(len(self))[positions]  # none of which is negative
+        if np.array_equal(positions, np.arange(len(self))):
+            return same  # all of them: nothing is copied
+        rest = (0,) * (self.ndim - 1)
+        name, layer = selection(
+            [(self.name, i, *rest) for i in range(self.numblocks[0])],
+            self.chunks[0],
+            positions,
+            np.cumsum([0, *same.chunks[0]]).tolist(),
+            np.searchsorted(np.cumsum(self.chunks[0]), positions, side="right"),
+            _taken,
+            rest,
+        )
+        graph = HighLevelGraph.from_collections(name, layer, dependencies=[self])
+        return da.Array(graph, name, same.chunks, meta=same)
+
+
+def _taken(values: Any, which: Any) -> Any:
+    """Return rows laid out as `numpy.take` does, so that sums over them are the same bit for bit."""
+    found = rows(values, which)
+    return np.ascontiguousarray(found) if type(found) is np.ndarray else found

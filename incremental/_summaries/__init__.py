@@ -1,0 +1,1 @@
+"""How estimators that have no ``partial_fit`` learn, exactly, from summaries of blocks."""

@@ -1,0 +1,50 @@
+"""Which estimators learn from summaries of blocks, and how: a table, and a protocol."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+
+from incremental._summaries.base import Summaries
+from incremental._summaries.encoders import Encoders
+from incremental._summaries.imputers import Imputers, Pattern
+
+#: By the exact class: what is derived may learn otherwise.
+OF_SCIKIT_LEARN: dict[type, Summaries] = {
+    MissingIndicator: Pattern(),
+    OneHotEncoder: Encoders(),
+    OrdinalEncoder: Encoders(),
+    SimpleImputer: Imputers(),
+}
+
+PROTOCOL = ("block_summary", "merge_summaries", "fit_summary")
+
+
+class _Own(Summaries):
+    """An estimator that says itself how it learns from summaries."""
+
+    def block(self, estimator: Any, X: Any, y: Any = None) -> Any:
+        return estimator.block_summary(X, y)
+
+    def merge(self, estimator: Any, first: Any, second: Any) -> Any:
+        return estimator.merge_summaries(first, second)
+
+    def fit(self, estimator: Any, summary: Any) -> None:
+        estimator.fit_summary(summary)
+
+
+def summaries_of(estimator: Any) -> Summaries | None:
+    """Return how an estimator learns from summaries of blocks; None if it does not.
+
+    Examples
+    --------
+    >>> type(summaries_of(OneHotEncoder())).__name__
+    'Encoders'
+    >>> summaries_of("passthrough") is None
+    True
+    """
+    if all(callable(getattr(estimator, method, None)) for method in PROTOCOL):
+        return _Own()
+    return OF_SCIKIT_LEARN.get(type(estimator))

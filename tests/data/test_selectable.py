@@ -1,0 +1,79 @@
+"""Positions of a selectable array give what they give of any array of dask's."""
+
+from __future__ import annotations
+
+import pickle
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+from sklearn.utils import _safe_indexing
+
+from incremental._data.selectable import Selectable
+
+X = np.random.default_rng(0).random((50, 3))
+ORDERS = {
+    "neighbours": np.arange(13, 31),
+    "a fold": np.r_[0:13, 31:50],
+    "all": np.arange(50),
+    "scattered": np.flatnonzero(np.random.default_rng(1).random(50) < 0.6),
+    "in any order": np.random.default_rng(2).permutation(50),
+    "repeated": np.array([7, 7, 3, 49, 3], dtype=np.int32),
+    "from the end": np.array([-1, -50]),
+    "one": np.array([20]),
+}
+ARRAYS = {
+    "rows": da.from_array(X, chunks=(10, 3)),
+    "uneven chunks": da.from_array(X, chunks=((7, 1, 20, 22), 3)),
+    "one dimension": da.from_array(X[:, 0], chunks=10),
+    "three dimensions": da.from_array(X.reshape(50, 3, 1), chunks=(10, 3, 1)),
+    "column after column": da.from_array(X, chunks=(10, 3)).map_blocks(np.asfortranarray),
+}
+
+
+@pytest.mark.filterwarnings("ignore::dask.array.PerformanceWarning")
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_positions_select_the_same_rows_in_the_same_chunks_laid_out_alike(kind, order):
+    plain, rows = ARRAYS[kind], ORDERS[order]
+    selectable = Selectable.of(plain)
+    for index in (rows, (rows, ...)):
+        expected, found = plain[index], selectable[index]
+        assert found.chunks == expected.chunks
+        assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+        for one, other in zip(found.blocks, expected.blocks, strict=True):
+            one, other = one.compute(), other.compute()
+            assert np.array_equal(one, other)
+            assert one.flags.c_contiguous == other.flags.c_contiguous
+    assert selectable[rows] is found
+    assert selectable[rows[::-1]].name != found.name or len(rows) == 1
+
+
+def test_neighbours_are_views():
+    (block,) = dask.compute(Selectable.of(ARRAYS["rows"])[np.arange(23, 27)])
+    assert block.base is not None
+    parts = Selectable.of(ARRAYS["rows"])[np.r_[12:18, 23:27]]
+    graph = dict(parts.dask)
+    assert not [task for task in graph.values() if isinstance(task, np.ndarray)]
+
+
+def test_anything_else_is_selected_as_ever():
+    plain, selectable = ARRAYS["rows"], Selectable.of(ARRAYS["rows"])
+    for index in (slice(3, 20), 4, (slice(None), 1), [3, 4], X[:, 0] > 0.5, (np.array([1]), 2)):
+        assert np.array_equal(selectable[index], plain[index])
+    assert type(selectable + 1) is type(selectable[:5]) is da.Array
+    assert type(pickle.loads(pickle.dumps(selectable))) is da.Array
+    with pytest.raises(IndexError):
+        selectable[np.array([50])]
+
+
+def test_what_positions_cannot_select_cheaply_stays_what_it_is():
+    unknown = ARRAYS["rows"][ARRAYS["rows"][:, 0] > 0.5]
+    for data in (ARRAYS["rows"].rechunk((10, 2)), unknown, ARRAYS["rows"].sum(), X, [1]):
+        assert Selectable.of(data) is data
+
+
+def test_scikit_learn_selects_each_set_of_rows_once():
+    selectable, rows = Selectable.of(ARRAYS["rows"]), ORDERS["a fold"]
+    assert _safe_indexing(selectable, rows) is _safe_indexing(selectable, rows.copy())

@@ -1,0 +1,49 @@
+"""Encoders that find their categories block by block, against ``fit`` on all rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+
+from tests.summaries.common import compare, cut
+from tests.summaries.strategies import booleans, examples, floats, frames, ints, objects, texts
+
+
+@st.composite
+def encoders(draw):
+    frequency = draw(st.sampled_from([None, None, 1, 2, 3, 5, 0.2, 0.5]))
+    most = draw(st.sampled_from([None, None, 1, 2, 3]))
+    params = {"min_frequency": frequency, "max_categories": most}
+    if draw(st.booleans()):
+        params["drop"] = draw(st.sampled_from([None, "first", "if_binary"]))
+        params["handle_unknown"] = draw(st.sampled_from(["error", "ignore", "infrequent_if_exist"]))
+        return OneHotEncoder(**params)
+    if draw(st.booleans()):
+        params |= {"handle_unknown": "use_encoded_value", "unknown_value": -1}
+    return OrdinalEncoder(**params, encoded_missing_value=draw(st.sampled_from([np.nan, -2, 1])))
+
+
+@given(encoders(), frames())
+@examples(60)
+def test_categories_of_frames_are_those_of_all_rows(encoder, blocks):
+    compare(encoder, blocks)
+
+
+@given(encoders(), st.one_of(ints, floats, texts, objects, booleans))
+@examples(80)
+def test_categories_of_arrays_are_those_of_all_rows(encoder, blocks):
+    compare(encoder, blocks)
+
+
+@pytest.mark.parametrize("encoder", [OneHotEncoder, OrdinalEncoder])
+def test_given_categories_are_counted(encoder):
+    params = {"handle_unknown": "ignore"}
+    if encoder is OrdinalEncoder:
+        params = {"handle_unknown": "use_encoded_value", "unknown_value": -1}
+    X = np.array(list("aaabbcccccdz"), dtype=object)[:, None]
+    made = encoder(categories=[list("dcbax")], min_frequency=2, **params)
+    found = compare(made, cut(X, [3, 7]))
+    assert found.infrequent_categories_[0].tolist() == ["d", "x"]
