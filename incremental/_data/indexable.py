@@ -16,6 +16,7 @@ from incremental._data.container import Container
 from incremental._data.containers import as_container
 from incremental._data.frames import Frame, lower_together
 from incremental._data.nearly_right import put_right
+from incremental._data.parts import Selected
 from incremental._data.rows import Rows
 
 
@@ -23,14 +24,16 @@ def indexable(*data: Any) -> Any:
     """Count the rows of lazy data, so that scikit-learn can select them.
 
     Searches, cross-validation and splits take rows by their positions, which a dask dataframe
-    cannot.  What this returns can, lazily: blocks that are not needed are not read.  Read more in
+    cannot.  What this returns can, lazily: blocks that are not needed are not read.  A dask array
+    can, too, but cuts the rows of a fold into blocks of its own, across its chunks, and copies them
+    to do so; here each block of a fold is a part of one chunk.  Read more in
     :doc:`/guide/searching`.
 
     Parameters
     ----------
     *data : dask dataframes, series or bags, lists of Delayed, dask arrays or data in memory
         X and y, say.  Those of unknown length are counted together, in one pass over the data;
-        the others are returned as they are.
+        data in memory are returned as they are.
 
     Returns
     -------
@@ -64,19 +67,23 @@ def indexable(*data: Any) -> Any:
     >>> cross_val_score(Incremental(SGDClassifier(random_state=0)), X, y, cv=KFold(2)).shape
     (2,)
     """
-    containers = [as_container(value, f"data[{i}]") for i, value in enumerate(data)]
-    unknown = [container for container in containers if container.n_rows is None]
-    blocks = _delayed(unknown)
+    given = [put_right(value, f"data[{i}]") for i, value in enumerate(data)]
+    containers = [as_container(value, f"data[{i}]") for i, value in enumerate(given)]
+    lazy = [one for one in containers if one.is_lazy and not isinstance(one, Selected)]
+    blocks = dict(zip(map(id, lazy), _delayed(lazy), strict=True))
+    unknown = [container for container in lazy if container.n_rows is None]
     # Together, so that what they share stays shared.
-    counted = [[dask.delayed(num_samples)(b) for b in some] for some in _to_count(unknown, blocks)]
+    counted = [
+        [dask.delayed(num_samples)(block) for block in some]
+        for some in _to_count(unknown, [blocks[id(container)] for container in unknown])
+    ]
     (counts,) = dask.compute(counted)
+    lengths = dict(zip(map(id, unknown), counts, strict=True))
     rows = {
-        id(container): Rows(some, lengths, container.meta)
-        for container, some, lengths in zip(unknown, blocks, counts, strict=True)
+        id(one): Rows(blocks[id(one)], lengths.get(id(one), one.lengths), one.meta) for one in lazy
     }
     found = [
-        rows.get(id(container), put_right(value))
-        for container, value in zip(containers, data, strict=True)
+        rows.get(id(container), value) for container, value in zip(containers, given, strict=True)
     ]
     return found[0] if len(found) == 1 else found
 

@@ -96,7 +96,7 @@ class Rows:
     def _select(self, positions: np.ndarray, block: np.ndarray, cuts: list[int]) -> Rows:
         """Put the rows at `positions`, which are in the blocks `block`, in blocks cut at `cuts`."""
         sources = [block.key for block in self.blocks]
-        name, layer = selection(sources, self.lengths, positions, cuts, block)
+        name, layer = selection(sources, self.lengths, positions, cuts)
         dependencies: list[Any] = [self.blocks[i] for i in np.unique(block).tolist() or [0]]
         graph = HighLevelGraph.from_collections(name, layer, dependencies=dependencies)
         blocks = [Delayed((name, i), graph, layer=name) for i in range(len(cuts) - 1)]
@@ -115,7 +115,6 @@ def selection(
     lengths: Sequence[int],
     positions: np.ndarray,
     cuts: Sequence[int],
-    block: np.ndarray,
     take: Callable[[Any, Any], Any] = rows,
     rest: tuple[int, ...] = (),
 ) -> tuple[str, dict[Key, Task]]:
@@ -128,26 +127,27 @@ def selection(
     lengths : sequence of int
         Rows of each.
     positions : ndarray
-        Those of the rows, in the order that they are to have.
+        Those of the rows, in the order that they are to have; -1 is the last one.
     cuts : sequence of int
         Where the new blocks begin in it, and where the last one ends.
-    block : ndarray
-        The block that each row is in.
     take : callable
         Given the values of a block and which of its rows to take.
     rest : tuple
         What ends the keys ``(name, i, *rest)`` of the new blocks.
     """
     starts = np.cumsum([0, *lengths])
+    stops = starts[1:]
     # By what is selected: fits of one fold share what they select.
     name = f"rows-{tokenize(sources, positions, cuts)}"
     layer: dict[Key, Task] = {}
     for i, (start, stop) in enumerate(pairwise(cuts)):
         key: Key = (name, i, *rest)
-        found = block[start:stop]
+        at = positions[start:stop]  # no more at once: there may be as many positions as rows
+        at = np.where(at < 0, at + stops[-1], at)
+        found = np.searchsorted(stops, at, side="right")
         order = np.argsort(found, kind="stable")
         used, first = np.unique(found[order], return_index=True)
-        within = (positions[start:stop] - starts[found])[order]
+        within = (at - starts[found])[order]
         # A selection of no rows has a block, too: no row of the first one.
         parts = list(zip(used.tolist() or [0], np.split(within, first[1:]), strict=True))
         if len(parts) == 1:

@@ -10,7 +10,7 @@ import dask.array as da
 import numpy as np
 from dask.highlevelgraph import HighLevelGraph
 
-from incremental._compat import array_meta
+from incremental._compat import array_meta, selected_chunks
 from incremental._data.rows import selection
 from incremental._data.values import rows
 
@@ -28,6 +28,7 @@ class Selectable(da.Array):
     way, or pickled, is a plain array.
     """
 
+    #: What was selected, by the name of the array and a digest of the positions.
     _selected: dict[tuple[str, bytes], da.Array]
     _lock: threading.Lock
 
@@ -57,32 +58,35 @@ class Selectable(da.Array):
             and len(positions)
         ):
             return super().__getitem__(index)
-        known = self.name, hashlib.sha256(np.ascontiguousarray(positions)).digest()
+        known = self.name, hashlib.sha256(np.ascontiguousarray(positions).data).digest()
         with self._lock:
             if known not in self._selected:
-                self._selected[known] = self._select(positions, super().__getitem__(index))
+                self._selected[known] = self._select(positions)
             return self._selected[known]
 
-    def _select(self, positions: np.ndarray, same: da.Array) -> da.Array:
-        """Return the rows at `positions` in the chunks of `same`, which has them, too."""
-        positions = np.arange(len(self))[positions]  # none of which is negative
-        if np.array_equal(positions, np.arange(len(self))):
-            return same  # all of them: nothing is copied
+    def _select(self, positions: np.ndarray) -> da.Array:
+        if len(positions) >= len(self) or _is_outside(positions, len(self)):
+            return super().__getitem__(positions)  # all are its own chunks; or this is an error
         rest = (0,) * (self.ndim - 1)
+        chunks = selected_chunks(self.chunks[0], len(positions))
         name, layer = selection(
             [(self.name, i, *rest) for i in range(self.numblocks[0])],
             self.chunks[0],
             positions,
-            np.cumsum([0, *same.chunks[0]]).tolist(),
-            np.searchsorted(np.cumsum(self.chunks[0]), positions, side="right"),
+            np.cumsum([0, *chunks]).tolist(),
             _taken,
             rest,
         )
-        graph = HighLevelGraph.from_collections(name, layer, dependencies=[self])
-        return da.Array(graph, name, same.chunks, meta=same)
+        below: list[Any] = [self]
+        graph = HighLevelGraph.from_collections(name, layer, dependencies=below)
+        return da.Array(graph, name, (chunks, *self.chunks[1:]), meta=self)
+
+
+def _is_outside(positions: np.ndarray, n_rows: int) -> bool:
+    return bool(positions.min() < -n_rows or positions.max() >= n_rows)
 
 
 def _taken(values: Any, which: Any) -> Any:
-    """Return rows laid out as `numpy.take` does, so that sums over them are the same bit for bit."""
+    """Return rows laid out as by `numpy.take`: so sums over them are the same bit for bit."""
     found = rows(values, which)
     return np.ascontiguousarray(found) if type(found) is np.ndarray else found

@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from sklearn.utils.metaestimators import available_if
+
+from incremental._types import Method
 
 #: What the documentation of each says between its first line and its examples.
 _SECTIONS = """Parameters
@@ -21,7 +23,13 @@ result : dask collection or array of shape {shape}
     Lazy if X is.  It belongs to the model as it is now."""
 
 
-def block_by_block(shape: str) -> Callable[[Callable[..., Any]], Any]:
+def there_if(condition: Callable[[Any], bool]) -> Callable[[Method], Method]:
+    """Return scikit-learn's `available_if`, which has no types."""
+    decorate: Callable[[Method], Method] = available_if(condition)
+    return decorate
+
+
+def block_by_block(shape: str) -> Callable[[Method], Method]:
     """Return a decorator for methods that apply the model's method of that name to each block.
 
     It is there if the model has it; its documentation gets the sections that are those of all.
@@ -32,7 +40,7 @@ def block_by_block(shape: str) -> Callable[[Callable[..., Any]], Any]:
         The shape of the result.
     """
 
-    def decorate(method: Callable[..., Any]) -> Any:
+    def decorate(method: Method) -> Method:
         name = method.__name__
 
         @functools.wraps(method)
@@ -41,13 +49,13 @@ def block_by_block(shape: str) -> Callable[[Callable[..., Any]], Any]:
 
         first, _, examples = inspect.cleandoc(method.__doc__ or "").partition("\n\n")
         apply.__doc__ = f"{first}\n\n{_SECTIONS.format(shape=shape)}\n\n{examples}\n"
-        return available_if(has(name))(apply)
+        return there_if(has(name))(cast(Method, apply))
 
     return decorate
 
 
 def has(method: str) -> Callable[[Any], bool]:
-    """Return a condition for `available_if`: the model has the method.
+    """Return a condition for `there_if`: the model has the method.
 
     If it has not, the condition raises the error of the model, which may say why.
     """

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
-from sklearn.utils.metaestimators import available_if
 
 from incremental._compat import CallbackSupportMixin, with_callbacks
 from incremental._estimator.advice import names_replacements
+from incremental._estimator.delegation import there_if
+from incremental._estimator.explain import ExplainedModel
 from incremental._estimator.fit import Fit
 from incremental._estimator.parameters import check_validation_data, check_wrapper, new_model
-from incremental._estimator.scored import ScoredModel
-from incremental._estimator.weights import shows_weights
-from incremental._learning.classes import accepts
+from incremental._estimator.weights import learns_weights, shows_weights
 from incremental._learning.labels import learner_in
 from incremental._pipelines.tree import goes_on
+from incremental._types import Classes, Data, RandomState, Scoring
 
 
-def _learns_weights(self) -> bool:
-    return accepts(getattr(learner_in(self.estimator), "partial_fit", None), "sample_weight")
-
-
-def _goes_on(self) -> bool:
+def _goes_on(self: Any) -> bool:
     if goes_on(self._model):  # partial_fit is for the last step only
         return True
     last = type(learner_in(self._model)).__name__
@@ -30,7 +28,7 @@ def _goes_on(self) -> bool:
     )
 
 
-class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """Train an estimator with ``partial_fit`` on data larger than memory.
 
     Dask computes the blocks of the data, several at once and ahead of the model; the wrapped
@@ -180,19 +178,19 @@ class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
     @names_replacements
     def __init__(
         self,
-        estimator,
+        estimator: Any,
         *,
-        classes=None,
-        max_iter=1,
-        batch_size=None,
-        shuffle=False,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=5,
-        tol=1e-4,
-        scoring=None,
-        prefetch=None,
-        random_state=None,
+        classes: Classes | None = None,
+        max_iter: int = 1,
+        batch_size: int | None = None,
+        shuffle: bool = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        tol: float = 1e-4,
+        scoring: Scoring | None = None,
+        prefetch: int | str | None = None,
+        random_state: RandomState | None = None,
     ):
         self.estimator = estimator
         self.classes = classes
@@ -207,9 +205,18 @@ class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
         self.prefetch = prefetch
         self.random_state = random_state
 
-    @shows_weights(_learns_weights)
+    @shows_weights(learns_weights)
     @with_callbacks
-    def fit(self, X, y=None, *, X_val=None, y_val=None, sample_weight_val=None, **fit_params):
+    def fit(
+        self,
+        X: Data,
+        y: Data | None = None,
+        *,
+        X_val: Data | None = None,
+        y_val: Data | None = None,
+        sample_weight_val: Data | None = None,
+        **fit_params: Any,
+    ) -> Self:
         """Forget what was learned and make `max_iter` passes over the data.
 
         Parameters
@@ -253,10 +260,10 @@ class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
         fit.run(fit_params)
         return self
 
-    @shows_weights(_learns_weights)
-    @available_if(_goes_on)
+    @shows_weights(learns_weights)
+    @there_if(_goes_on)
     @with_callbacks
-    def partial_fit(self, X, y=None, **fit_params):
+    def partial_fit(self, X: Data, y: Data | None = None, **fit_params: Any) -> Self:
         """Go on learning: make one pass over the data.
 
         What goes on is `estimator_`: parameters of `estimator` that were set since `fit` are for

@@ -117,7 +117,7 @@ def known_classes(estimator: Any, classes: Any, y: Any, former: Any = None) -> A
     elif learned is not None:
         classes = learned
     elif not is_lazy(y):
-        classes = find(ask_for(estimator), y).labels
+        return find(ask_for(estimator), y).labels
     if not is_lazy(y):
         check_labels(y, classes)
     return classes
@@ -142,7 +142,7 @@ def find_classes(
         As for :func:`incremental._engines.base.Engine.stream`.
     """
     parameters = balanced(estimator)
-    if classes is not None and not parameters:
+    if not asks_for_labels(estimator, classes):
         return classes
     shape: tuple = getattr(y, "shape", ())
     if parameters and len(shape) == 2 and shape[1] > 1:
@@ -155,6 +155,11 @@ def find_classes(
         weights = balanced_weights(found.counts, classes)
         estimator.set_params(**dict.fromkeys(parameters, weights))
     return classes
+
+
+def asks_for_labels(estimator: Any, classes: Any) -> bool:
+    """Say whether labels are to be found, or to be counted."""
+    return classes is None or bool(balanced(estimator))
 
 
 def _find(asked: Ask, y: Any, planned: Plan, engine: Engine, prefetch: Prefetch) -> Found:

@@ -139,7 +139,7 @@ def _categories(y: Any) -> tuple[Any, Any]:
 def _unique(y: Any, ask: Ask) -> tuple[Any, Any]:
     try:
         check_kinds(y, "y")
-        labels, counts = np.unique(y, return_counts=True) if ask.counts else (np.unique(y), None)
+        labels, counts = _distinct(y, ask.counts)
     except (TypeError, ValueError):
         _check_none_missing(y)
         raise
@@ -153,6 +153,23 @@ def _unique(y: Any, ask: Ask) -> tuple[Any, Any]:
             "classes."
         )
     return labels, counts
+
+
+def _distinct(y: Any, counted: bool) -> tuple[Any, Any]:
+    """Return what occurs in y, sorted, and how often if it is `counted`.
+
+    Examples
+    --------
+    >>> _distinct(np.array([7, -1, 7], dtype=np.int8), True)
+    (array([-1,  7], dtype=int8), array([1, 2]))
+    """
+    if isinstance(y, np.ndarray) and y.dtype.kind in "iu" and np.can_cast(y.dtype, np.intp):
+        low, high = (int(y.min()), int(y.max())) if y.size else (0, 0)
+        if high - low < y.size:  # the usual case: counting takes a tenth of the time of sorting
+            counts = np.bincount((np.subtract(y, low, dtype=np.intp) if low else y).ravel())
+            found = np.flatnonzero(counts)
+            return (found + low).astype(y.dtype), counts[found]
+    return np.unique(y, return_counts=True) if counted else (np.unique(y), None)
 
 
 def merge(parts: list[Found]) -> Found:

@@ -87,6 +87,8 @@ class Learner:
         self._batches = Batches(batch_size)
         #: How long a block took, if the engine has measured it.
         self.seconds = float("nan")
+        #: The bytes of the largest block, if the engine has measured them.
+        self.n_bytes = 0
         #: Number, rows, and rows that were learned, of each block that is not learned to its end.
         self._unfinished: list[tuple[int, int, int]] = []
 

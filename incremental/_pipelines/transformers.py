@@ -104,6 +104,8 @@ def kind_of(estimator: Any) -> type | None:
     """
     cls = type(estimator)
     kind = next((one for one in cls.__mro__ if one in CONDITIONS), None)
+    if kind is None:
+        return None
     own = (
         getattr_static(cls, method, None) is not getattr_static(kind, method, None)
         for method in ("fit", "partial_fit")

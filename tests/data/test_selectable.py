@@ -8,6 +8,8 @@ import dask
 import dask.array as da
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.utils import _safe_indexing
 
 from incremental._data.selectable import Selectable
@@ -42,6 +44,8 @@ def test_positions_select_the_same_rows_in_the_same_chunks_laid_out_alike(kind, 
         expected, found = plain[index], selectable[index]
         assert found.chunks == expected.chunks
         assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+        again = selectable[rows[::-1]]  # others, and as many of them
+        assert again.chunks == plain[rows[::-1]].chunks
         for one, other in zip(found.blocks, expected.blocks, strict=True):
             one, other = one.compute(), other.compute()
             assert np.array_equal(one, other)
@@ -51,17 +55,18 @@ def test_positions_select_the_same_rows_in_the_same_chunks_laid_out_alike(kind, 
 
 
 def test_neighbours_are_views():
-    (block,) = dask.compute(Selectable.of(ARRAYS["rows"])[np.arange(23, 27)])
-    assert block.base is not None
-    parts = Selectable.of(ARRAYS["rows"])[np.r_[12:18, 23:27]]
-    graph = dict(parts.dask)
-    assert not [task for task in graph.values() if isinstance(task, np.ndarray)]
+    in_memory = X.copy()
+    plain = da.map_blocks(lambda: in_memory, chunks=((50,), (3,)), dtype=float)
+    for selectable, is_view in [(Selectable.of(plain), True), (plain, False)]:
+        found = selectable[np.arange(23, 27)]
+        ((block,),) = dask.get(dict(found.dask), found.__dask_keys__())
+        assert np.shares_memory(block, in_memory) == is_view
 
 
 def test_anything_else_is_selected_as_ever():
     plain, selectable = ARRAYS["rows"], Selectable.of(ARRAYS["rows"])
     for index in (slice(3, 20), 4, (slice(None), 1), [3, 4], X[:, 0] > 0.5, (np.array([1]), 2)):
-        assert np.array_equal(selectable[index], plain[index])
+        assert np.array_equal(selectable[index].compute(), plain[index].compute())
     assert type(selectable + 1) is type(selectable[:5]) is da.Array
     assert type(pickle.loads(pickle.dumps(selectable))) is da.Array
     with pytest.raises(IndexError):
@@ -77,3 +82,12 @@ def test_what_positions_cannot_select_cheaply_stays_what_it_is():
 def test_scikit_learn_selects_each_set_of_rows_once():
     selectable, rows = Selectable.of(ARRAYS["rows"]), ORDERS["a fold"]
     assert _safe_indexing(selectable, rows) is _safe_indexing(selectable, rows.copy())
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=9), st.data())
+def test_chunks_are_those_of_dask(lengths, data):
+    X = da.zeros(sum(lengths), chunks=(tuple(lengths),))
+    n = data.draw(st.integers(1, 2 * len(X)))
+    with dask.config.set({"array.chunk-size-tolerance": data.draw(st.sampled_from([1.25, 2.0]))}):
+        positions = np.zeros(n, dtype=int)
+        assert Selectable.of(X)[positions].chunks == X[positions].chunks

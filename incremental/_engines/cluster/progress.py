@@ -30,6 +30,8 @@ class Progress:
     numbers: Sequence[int]
     #: The position behind the last block to learn.
     stop: int
+    #: The bytes of the largest block that is known; 0 if none is.
+    largest: int = 0
     #: The last block that `learner` has seen; -1 if none.
     position: int = -1
     #: The block that a chain starts with; before `position` + 1 if blocks wait for more rows.
@@ -47,6 +49,7 @@ class Progress:
     def keep(self, position: int, checkpoint: Checkpoint) -> None:
         """Take the checkpoint of a block."""
         self.checkpoints[position] = checkpoint
+        self.largest = max(self.largest, checkpoint.n_bytes)
 
     def tell(self, position: int) -> None:
         """Take note that the caller knows a block to be learned."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 from dask.task_spec import Task, TaskRef
@@ -15,7 +16,7 @@ from toolz import groupby
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
 from incremental._engines.budget import widest
-from incremental._engines.local.schedulers import client_of, open_scheduler
+from incremental._engines.local.schedulers import Scheduler, client_of, open_scheduler
 from incremental._engines.local.stream import stream
 from incremental._engines.scan.merging import Entry, Group, Keys, merge
 from incremental._engines.scan.requests import Get, Request, Stream, Turn, Values
@@ -25,15 +26,35 @@ from incremental._planning.trace import trace
 from incremental.exceptions import BlockError
 
 
-def serve(requests: list[Request]) -> list[Request]:
+@contextmanager
+def serving() -> Iterator[Callable[[list[Request]], list[Request]]]:
+    """Yield what answers the requests of each meeting; its threads and processes are those of all.
+
+    Other threads would take other memory, and give none of it back.
+    """
+    with ExitStack() as stack:
+
+        @cache
+        def opened(get: Get) -> Any:
+            client = client_of(get)
+            if client is None:
+                return stack.enter_context(open_scheduler(get))
+            from incremental._engines.cluster.engine import ClusterEngine  # needs distributed
+
+            return ClusterEngine(client)
+
+        yield partial(_serve, opened)
+
+
+def _serve(opened: Callable[[Get], Any], requests: list[Request]) -> list[Request]:
     """Answer requests; return those that wait until tasks have got their values."""
     values = [request for request in requests if isinstance(request, Values)]
     others = [request for request in requests if not isinstance(request, Values)]
     for get, together in groupby(lambda request: request.get, values or others).items():
         if values:
-            compute(get, together)
+            compute(opened(get).get, together)
         elif client_of(get) is None:
-            scan(get, together)
+            scan(opened(get), together)
         else:
             from incremental._engines.scan.on_cluster import form_convoys  # needs distributed
 
@@ -46,9 +67,7 @@ def compute(get: Get, requests: Sequence[Values]) -> None:
     graph = {key: task for request in requests for key, task in request.graph.items()}
     wanted = list(dict.fromkeys(key for request in requests for key in request.keys))
     try:
-        with _computing(get) as scheduler:
-            values = scheduler.get(cull(graph, wanted), wanted)
-        found = dict(zip(wanted, values, strict=True))
+        found = dict(zip(wanted, get(cull(graph, wanted), wanted), strict=True))
     except Exception as error:
         if len(requests) == 1:
             requests[0].fail(error)
@@ -58,15 +77,6 @@ def compute(get: Get, requests: Sequence[Values]) -> None:
         return
     for request in requests:
         request.answer([found[key] for key in request.keys])
-
-
-def _computing(get: Get) -> AbstractContextManager[Any]:
-    client = client_of(get)
-    if client is None:
-        return open_scheduler(get)  # dask's would keep a pool for each thread
-    from incremental._engines.cluster.engine import ClusterEngine  # needs distributed
-
-    return nullcontext(ClusterEngine(client))
 
 
 @dataclass(eq=False)
@@ -114,7 +124,7 @@ class _Place(int):
     """The place of an entry: an error that bears it is not of one fit, but of what they share."""
 
 
-def scan(get: Get, requests: Sequence[Stream]) -> None:
+def scan(scheduler: Scheduler, requests: Sequence[Stream]) -> None:
     """Hand blocks to all who have asked for them, each source read once where orders agree."""
     session = requests[0].task.session
     room = _Room(session.n_jobs, session.lock)
@@ -127,23 +137,22 @@ def scan(get: Get, requests: Sequence[Stream]) -> None:
         [Group(fits.requests[0].blocks.graph, keys) for keys, fits in same.items()]
     )
     begun = 0
-    with open_scheduler(get) as scheduler:
-        budget = widest([scheduler.budget(prefetch) for prefetch in {r.prefetch for r in requests}])
-        while True:
-            # Those who have gone, because of an error or for any other reason, need no more.
-            rest = [i for i in range(begun, len(entries)) if _is_needed(entries[i], groups)]
-            if not rest:
-                break
-            try:
-                with stream(_planned(graph, entries, rest), scheduler, budget) as blocks:
-                    for number in _hand_over(blocks, rest, entries, groups, room):
-                        begun = number + 1
-            except BlockError as error:
-                failed = next(i for i in rest if i >= begun)
-                _fail(entries[failed], error, groups)
-                begun = failed + 1
-            else:
-                begun = len(entries)
+    budget = widest([scheduler.budget(prefetch) for prefetch in {r.prefetch for r in requests}])
+    while True:
+        # Those who have gone, because of an error or for any other reason, need no more.
+        rest = [i for i in range(begun, len(entries)) if _is_needed(entries[i], groups)]
+        if not rest:
+            break
+        try:
+            with stream(_planned(graph, entries, rest), scheduler, budget) as blocks:
+                for number in _hand_over(blocks, rest, entries, groups, room):
+                    begun = number + 1
+        except BlockError as error:
+            failed = next(i for i in rest if i >= begun)
+            _fail(entries[failed], error, groups)
+            begun = failed + 1
+        else:
+            begun = len(entries)
     for request in requests:
         request.give(None, ())
 

@@ -29,11 +29,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import copy_context
 from typing import Any
 
 from incremental._engines.scan.tasks import Call, Task
 from incremental._engines.scan.threads import Threads
+
+#: Answers requests.
+Serve = Callable[[list[Any]], list[Any]]
 
 
 class Session(Threads):
@@ -45,8 +49,9 @@ class Session(Threads):
         How many tasks run at a time.
     most_alive : int
         How many tasks have a thread at a time; but at least one of each call has.
-    serve : callable
-        ``serve(requests)`` answers requests, and returns those that are left for the next meeting.
+    serving : callable
+        Returns a context, for as long as there may be meetings, of what answers requests and
+        returns those that are left for the next meeting.
     computed : object, default=None
         What its tasks have in common besides.
     """
@@ -55,20 +60,21 @@ class Session(Threads):
         self,
         n_jobs: int,
         most_alive: int,
-        serve: Callable[[list[Any]], list[Any]],
+        serving: Callable[[], AbstractContextManager[Serve]],
         computed: Any = None,
     ):
         super().__init__(n_jobs, most_alive)
         self.computed = computed
-        self._serve = serve
+        self._serving = serving
         #: Calls that have tasks to add.
         self._n_adding = 0
         #: What is asked for and not answered yet.
         self._requests: list[Any] = []
         #: Whether there are no more meetings.
         self._is_over = False
+        # In the context of the caller: dask's annotations and its current client are parts of it.
         self._meetings = threading.Thread(
-            target=self._meet, name="incremental-meetings", daemon=True
+            target=copy_context().run, args=(self._meet,), name="incremental-meetings", daemon=True
         )
 
     def __enter__(self) -> Session:
@@ -138,21 +144,22 @@ class Session(Threads):
 
     def _meet(self) -> None:
         """Hold the meetings of the session, one after the other."""
-        while True:
-            with self.lock:
-                while not (self._is_over or self._all_wait()):
-                    self._changed.wait()
-                if self._is_over:
-                    return
-            self._meet_once()  # whose variables do not hold blocks until the next meeting
+        with self._serving() as serve:
+            while True:
+                with self.lock:
+                    while not (self._is_over or self._all_wait()):
+                        self._changed.wait()
+                    if self._is_over:
+                        return
+                self._meet_once(serve)  # whose variables do not hold blocks until the next meeting
 
-    def _meet_once(self) -> None:
+    def _meet_once(self, serve: Serve) -> None:
         with self.lock:
             wanted = [r for r in self._requests if not r.task.call.is_aborted]
             self._requests = []
         wanted.sort(key=lambda request: request.task.place)  # not by arrival, which is chance
         try:
-            left = self._serve(wanted)
+            left = serve(wanted)
         except BaseException as error:
             left = []
             for request in wanted:
