@@ -151,15 +151,12 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     than the cluster has threads), or after each block if a callback listens.  Blocks between two
     checkpoints, and as many again, are in the cluster's memory, at most.  What a worker takes with
     it when it dies is repeated, as many blocks at most; attributes of the estimator that are not
-    part of the model, such as open files, have to survive pickling.  Callbacks are shown each block
-    as a list of one ``Delayed``.
+    part of the model, such as open files, have to survive pickling.
 
     *Callbacks.*  ``set_callbacks`` takes scikit-learn's callbacks.  A fit has a task for each pass,
     and a pass one for each block; a hook that asks to stop after a block ends the pass, after a
     pass the fit.  Before, a pipeline has a task "step" for each pass that trains other steps, with
     one for each block; these go to their end, and there is no ``fitted_estimator`` yet.
-
-    *Interrupting.*  Ctrl-C takes effect after the block that is being learned.
 
     Examples
     --------
