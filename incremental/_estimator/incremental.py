@@ -8,24 +8,12 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 
 from incremental._compat import CallbackSupportMixin, with_callbacks
 from incremental._estimator.advice import names_replacements
-from incremental._estimator.delegation import there_if
+from incremental._estimator.delegation import goes_on, there_if
 from incremental._estimator.explain import ExplainedModel
 from incremental._estimator.fit import Fit
 from incremental._estimator.parameters import check_validation_data, check_wrapper, new_model
 from incremental._estimator.weights import learns_weights, shows_weights
-from incremental._learning.labels import learner_in
-from incremental._pipelines.tree import goes_on
 from incremental._types import Classes, Data, RandomState, Scoring
-
-
-def _goes_on(self: Any) -> bool:
-    if goes_on(self._model):  # partial_fit is for the last step only
-        return True
-    last = type(learner_in(self._model)).__name__
-    raise AttributeError(
-        f"{last} does not learn block by block, and what it has gathered of the blocks is not "
-        "kept: call fit with all of them"
-    )
 
 
 class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
@@ -257,7 +245,7 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
         return self
 
     @shows_weights(learns_weights)
-    @there_if(_goes_on)
+    @there_if(goes_on)
     @with_callbacks
     def partial_fit(self, X: Data, y: Data | None = None, **fit_params: Any) -> Self:
         """Go on learning: make one pass over the data.
