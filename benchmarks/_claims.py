@@ -87,6 +87,14 @@ def peak() -> int:
     return _status("VmHWM")
 
 
+def busy_seconds() -> float:
+    """Return how long the processors of this machine were busy, with whatever, since it started."""
+    user, nice, system, _idle, _waiting, *interrupts = map(
+        int, Path("/proc/stat").read_text().splitlines()[0].split()[1:8]
+    )
+    return sum((user, nice, system, *interrupts)) / os.sysconf("SC_CLK_TCK")
+
+
 def _status(field: str) -> int:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field + ":"):
@@ -106,7 +114,9 @@ def in_fresh_process(module: str, *arguments: object) -> Any:
     return json.loads(found.stdout.splitlines()[-1])
 
 
-def main(run: Callable[[], list[Row]], measure: Callable[..., Any] | None = None) -> None:
+def main(
+    run: Callable[..., list[Row]], measure: Callable[..., Any] | None = None, **numbers: int
+) -> None:
     """Run a benchmark from the command line; ``--json`` is for ``python -m benchmarks``.
 
     Parameters
@@ -115,15 +125,19 @@ def main(run: Callable[[], list[Row]], measure: Callable[..., Any] | None = None
         Returns the rows.
     measure : callable, default=None
         What ``--measure arguments`` runs in a process of its own; its result is printed as JSON.
+    **numbers : int
+        Parameters of `run` that can be given (``--size 100``), and what they are otherwise.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--measure", nargs="+")
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
     if options.measure and measure is not None:
         print(json.dumps(measure(*options.measure)))
         return
-    rows = run()
+    rows = run(**{name: getattr(options, name) for name in numbers})
     if options.json:
         print(json.dumps(rows))
         return

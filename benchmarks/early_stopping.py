@@ -1,6 +1,6 @@
 """Early stopping on the flights keeps what the best of many passes reaches.
 
-``python -m benchmarks.early_stopping --measure plot`` draws the picture of the README.
+``python -m benchmarks.early_stopping --measure plot`` draws the scores.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from docs.tools.speed_plot import draw  # noqa: E402
 from docs.tools.other_sites import links_of_other_sites  # noqa: E402
+from docs.tools.speed_plot import draw  # noqa: E402
 from incremental import __version__  # noqa: E402
 
 # The examples are the time of the build; libraries with threads of their own make it longer.
@@ -28,7 +28,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "examples", "speed_table.rst"]
+exclude_patterns = ["_build", "examples", "guide/steps_table.rst", "speed_table.rst"]
 templates_path = ["_templates"]
 default_role = "literal"
 nitpicky = True
@@ -50,6 +50,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
+    "write_computation_times": False,
     "remove_config_comments": True,
     "min_reported_time": 1,
 }
@@ -57,13 +58,18 @@ suppress_warnings = ["config.cache"]  # the order of the examples is a class, wh
 
 html_theme = "pydata_sphinx_theme"
 html_title = "dask-incremental"
+html_favicon = "_static/logo.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_sidebars = {"start": [], "changes": [], "contributing": []}
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
-    "logo": {"text": "dask-incremental"},
+    "logo": {
+        "text": "dask-incremental",
+        "image_light": "_static/logo.svg",
+        "image_dark": "_static/logo.svg",
+    },
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
     "header_links_before_dropdown": 6,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from typing import Any
+from typing import Any, Self
 
 import dask
+import dask.array as da
 from dask.utils import format_bytes
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import SGDClassifier
@@ -20,13 +21,13 @@ from incremental.datasets import make_classification
 class LazyScaler(TransformerMixin, BaseEstimator):
     """Scales dask arrays to zero mean and unit variance, lazily."""
 
-    def fit(self, X, y=None):
+    def fit(self, X: da.Array, y: Any = None) -> Self:
         """Keep the lazy mean and variance of X."""
         self.mean_ = X.mean(0)
         self.var_ = X.var(0)
         return self
 
-    def transform(self, X):
+    def transform(self, X: da.Array) -> Any:
         """Return X, scaled, lazily."""
         return (X - self.mean_) / self.var_
 
@@ -86,7 +87,9 @@ def main(argv: list[str] | None = None) -> None:
     idle = peak_memory()
     start = time.perf_counter()
     model = Incremental(SGDClassifier(random_state=0), classes=[0, 1])
-    pipe = make_pipeline(LazyScaler(), model.set_callbacks(Progress()))
+    if hasattr(model, "set_callbacks"):  # scikit-learn 1.9 and newer
+        model.set_callbacks(Progress())
+    pipe = make_pipeline(LazyScaler(), model)
     pipe.fit(X, y)
     seconds = time.perf_counter() - start
     held_out, labels = make_classification(

@@ -1,7 +1,8 @@
-"""Private names of dask, distributed, scikit-learn and the standard library, each with its reason.
+"""Private names and versions of dask, distributed, scikit-learn and the standard library.
 
-Nothing else in the package imports or asks for a name that begins with an underscore.  Each entry
-says why the name is needed, the versions that it was seen in, and what would replace it.
+Nothing else in the package imports or asks for a name that begins with an underscore, or asks for
+a version.  Each entry says why it is needed, the versions that it was seen in, and what would
+replace it.
 """
 
 from __future__ import annotations
@@ -9,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
+import sklearn
 from dask import config
 from dask.task_spec import GraphNode
 from dask.typing import Key
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator
-
-# scikit-learn 1.9, public: the only names of its callbacks that are imported anywhere.
-from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.feature_selection import SelectFromModel
 
 # scikit-learn 1.6 to 1.9: selects columns as a ColumnTransformer does.
@@ -27,6 +26,33 @@ from sklearn.utils import _safe_indexing as safe_indexing
 # scikit-learn 1.6 to 1.9: the number of rows of whatever scikit-learn takes; most of its
 # extensions use it.  To be replaced by a public name as soon as there is one.
 from sklearn.utils.validation import _num_samples as num_samples
+
+from incremental._types import Method
+
+try:
+    # scikit-learn 1.9, public: the only names of its callbacks that are imported anywhere.
+    if not TYPE_CHECKING:  # they have no types
+        from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ModuleNotFoundError:  # scikit-learn 1.6 to 1.8
+
+    class CallbackSupportMixin:
+        """Says which scikit-learn has callbacks."""
+
+        @property
+        def set_callbacks(self) -> Callable[..., Self]:
+            """Not there."""
+            raise AttributeError(
+                "callbacks need scikit-learn 1.9 or newer. Got scikit-learn "
+                f"{sklearn.__version__} instead: upgrade it, or fit without callbacks."
+            )
+
+        def _init_callback_context(self, max_subtasks: int | None) -> None:
+            """Nobody listens."""
+
+    def with_callbacks(method: Method) -> Method:
+        """Return the method: there is nothing to begin, and nothing to end."""
+        return method
+
 
 __all__ = [
     "CallbackSupportMixin",
@@ -54,7 +80,7 @@ __all__ = [
 ]
 
 
-def hands_parameters_on(estimator: Any) -> AbstractContextManager:
+def hands_parameters_on(estimator: Any) -> AbstractContextManager[Any]:
     """Let ``partial_fit`` of a SelectFromModel go on learning, and be given classes.
 
     scikit-learn 1.6 to 1.9: where metadata routing is enabled, it clones its estimator anew in
@@ -62,7 +88,8 @@ def hands_parameters_on(estimator: Any) -> AbstractContextManager:
     whatever it is given, which is routed before.  To be replaced by nothing once it goes on.
     """
     if isinstance(estimator, SelectFromModel):
-        return config_context(enable_metadata_routing=False)
+        routes: AbstractContextManager[Any] = config_context(enable_metadata_routing=False)
+        return routes
     return nullcontext()
 
 
@@ -73,7 +100,7 @@ def as_task_specification(graph: Mapping[Key, Any]) -> dict[Key, GraphNode]:
     """
     from dask._task_spec import convert_legacy_graph
 
-    return convert_legacy_graph(dict(graph))
+    return dict(convert_legacy_graph(dict(graph)))
 
 
 def fused(graph: Mapping[Key, GraphNode], keys: Iterable[Key]) -> dict[Key, GraphNode]:
@@ -83,7 +110,7 @@ def fused(graph: Mapping[Key, GraphNode], keys: Iterable[Key]) -> dict[Key, Grap
     """
     from dask._task_spec import fuse_linear_task_spec
 
-    return fuse_linear_task_spec(graph, keys)
+    return dict(fuse_linear_task_spec(graph, keys))
 
 
 def array_meta(X: Any) -> Any:

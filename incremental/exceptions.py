@@ -10,7 +10,7 @@ from typing import Any
 class BlockError(RuntimeError):
     """A block could not be computed, or not be learned.
 
-    The original error is its ``__cause__``.
+    The original error is its ``__cause__``.  Read more in :doc:`/guide/failures`.
 
     Parameters
     ----------
@@ -36,14 +36,16 @@ class BlockError(RuntimeError):
         self.block = block
 
     def __str__(self) -> str:
-        return self.args[0]
+        return str(self.args[0])
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         # Between processes, an exception would lose its cause.
         return _with_cause, (type(self), self.args, self.__cause__)
 
 
-def _with_cause(kind: type[BlockError], args: tuple, cause: BaseException | None) -> BlockError:
+def _with_cause(
+    kind: type[BlockError], args: tuple[Any, ...], cause: BaseException | None
+) -> BlockError:
     error = kind(*args)
     error.__cause__ = cause
     return error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -13,7 +13,8 @@ __all__ = ["ValidationScoresDisplay"]
 class ValidationScoresDisplay:
     """Score on held-out data after each pass.
 
-    Create it with `from_estimator`; all parameters are stored as attributes.
+    Create it with `from_estimator`; all parameters are stored as attributes.  Read more in
+    :doc:`/guide/passes`.
 
     Parameters
     ----------
@@ -56,7 +57,9 @@ class ValidationScoresDisplay:
         self.score_name = score_name
 
     @classmethod
-    def from_estimator(cls, estimator: Any, *, x: str = "pass", ax: Any = None, **kwargs: Any):
+    def from_estimator(
+        cls, estimator: Any, *, x: str = "pass", ax: Any = None, **kwargs: Any
+    ) -> Self:
         """Plot the validation scores of a fitted `Incremental`.
 
         Parameters
@@ -91,7 +94,7 @@ class ValidationScoresDisplay:
         )
         return display.plot(x=x, ax=ax, **kwargs)
 
-    def plot(self, ax: Any = None, *, x: str = "pass", **kwargs: Any):
+    def plot(self, ax: Any = None, *, x: str = "pass", **kwargs: Any) -> Self:
         """Plot the scores.
 
         Parameters

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import threading
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import distributions
+from importlib.util import find_spec
 
 import dask
 import dask.array as da
@@ -27,6 +30,49 @@ def first_seed():
     seed = 0 if PROFILE == "fixed" else int.from_bytes(os.urandom(3), "big")
     print("seed", seed)
     return seed
+
+
+needs_callbacks = pytest.mark.skipif(
+    find_spec("sklearn.callback") is None,
+    reason="scikit-learn has no callbacks before 1.9; goes when 1.8 is no longer supported",
+)
+
+#: What processes of tests need; seconds of imports, each time that one starts.
+PRELOADED = [
+    "incremental",
+    "dask.dataframe",
+    "distributed",
+    "sklearn.linear_model",
+    "sklearn.pipeline",
+]
+START_METHOD = {
+    "multiprocessing.context": "forkserver",
+    "distributed.worker.multiprocessing-method": "forkserver",
+}
+
+#: What takes long to make.  Tests that use one run in the same process, and begin first, so that
+#: none is made twice and none keeps the others waiting at the end.
+COSTLY = ["three_processes", "processes", "forkserver", "flights_path"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    def rank(item):
+        params = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        used = {*getattr(item, "fixturenames", ()), *map(str, params)}
+        costly = [name for name in COSTLY if name in used]
+        if costly:
+            item.add_marker(pytest.mark.xdist_group(costly[0]))
+        return not costly
+
+    items.sort(key=rank)
+
+
+def pytest_report_header():
+    """Name the versions that the tests are about to show something of."""
+    names = "scikit-learn", "dask", "distributed", "numpy", "pandas", "pyarrow"
+    installed = {d.name.lower(): d.version for d in distributions()}
+    return ", ".join(f"{name} {installed.get(name, '-')}" for name in names)
 
 
 @pytest.fixture(autouse=True)
@@ -79,8 +125,17 @@ def source():
 
 
 @pytest.fixture(scope="session")
-def processes():
-    """Two processes for all tests: each takes seconds to start."""
+def forkserver():
+    """Let processes begin as copies of one that has imported what all of them need."""
+    if "forkserver" in multiprocessing.get_all_start_methods():  # not on Windows
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([name for name in PRELOADED if find_spec(name)])
+        dask.config.set(START_METHOD)  # for all that this test process runs
+
+
+@pytest.fixture(scope="session")
+def processes(forkserver):
+    """Two processes for all tests."""
     context = dask.multiprocessing.get_context()
     with ProcessPoolExecutor(2, context) as pool:
         yield pool
@@ -128,7 +183,7 @@ def flights_path(tmp_path_factory, worker_id):
     root = tmp_path_factory.getbasetemp()
     path = root / "flights"
     columns = ["month", "sched_dep_time", "dep_delay", "carrier", "origin", "dest", "distance"]
-    frame = flights[[*columns, "arr_delay"]].sort_values("month", kind="stable")
+    frame = flights[[*columns, "tailnum", "arr_delay"]].sort_values("month", kind="stable")
     dd.from_pandas(frame.reset_index(drop=True), npartitions=12).to_parquet(path)
     return path
 

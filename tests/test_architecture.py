@@ -26,7 +26,7 @@ FOLDERS = [
     "_estimator",
 ]
 #: Within the engines: `open` knows both, each knows the base.
-ENGINES = [["base", "execute"], ["budget"], ["local", "cluster"], ["scan"], ["open"]]
+ENGINES = [["budget"], ["base", "execute"], ["local", "cluster"], ["scan"], ["open"]]
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 MODULES = {
@@ -191,6 +191,8 @@ def test_compat_gives_a_reason_for_each_private_name():
     for node in tree_of(PACKAGE / "_compat.py").body:
         if isinstance(node, ast.FunctionDef):
             assert ast.get_docstring(node), f"{node.name} needs a reason"
-        if isinstance(node, ast.ImportFrom) and "._" in f"{node.module}.{node.names[0].name}":
+        if not isinstance(node, ast.ImportFrom) or node.module.startswith("incremental"):
+            continue
+        if "._" in f"{node.module}.{node.names[0].name}":
             before = text.splitlines()[node.lineno - 2]
             assert before.startswith("#"), f"line {node.lineno} of _compat.py needs a reason"

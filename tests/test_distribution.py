@@ -1,18 +1,24 @@
-"""What is installed: wheel and sdist hold the whole package."""
+"""What is released: wheel and sdist hold the whole package, and others say the same of it."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
+from email.parser import HeaderParser
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parent.parent
 FILES = ["LICENSE", "README.rst", "pyproject.toml", "setup.cfg"]
+#: What goes by another name in conda's channels.
+NAMES_IN_CONDA = {"dask[array]": "dask-core"}
 MODULES = {str(f.relative_to(ROOT)) for f in (ROOT / "incremental").rglob("*.py")}
 
 BUILD = """
@@ -73,3 +79,46 @@ def test_every_module_of_a_wheel_can_be_imported_from_another_folder(dist, tmp_p
         text=True,
     )
     assert int(found.stdout) == len(MODULES) - 1  # but for the package itself
+
+
+@pytest.fixture(scope="module")
+def metadata(dist):
+    """What the sdist says of itself."""
+    (sdist,) = dist.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        (name,) = (n for n in archive.getnames() if re.fullmatch("[^/]*/PKG-INFO", n))
+        return HeaderParser().parsestr(archive.extractfile(name).read().decode())
+
+
+def test_the_recipe_for_conda_is_that_of_the_sdist(metadata, dist):
+    recipe = yaml.safe_load((ROOT / "conda" / "recipe.yaml").read_text())
+    version = recipe["context"]["version"]
+    assert recipe["package"]["name"] == metadata["Name"]
+    assert version == metadata["Version"]
+    needed = [r for r in metadata.get_all("Requires-Dist") if "extra ==" not in r]
+    expected = {f"python {metadata['Requires-Python']}"}
+    for requirement in needed:
+        name, bound = re.fullmatch(r"([\w-]+(?:\[\w+\])?)(.*)", requirement).groups()
+        expected.add(f"{NAMES_IN_CONDA.get(name, name)} {bound}".strip())
+    assert set(recipe["requirements"]["run"]) == expected
+    source = recipe["source"]["path"].replace("${{ version }}", version)
+    assert (dist / Path(source).name).exists()
+
+
+def test_version_and_licence_are_cited_as_they_are(metadata):
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == metadata["Version"]
+    assert citation["license"] == metadata["License-Expression"]
+    assert citation["title"] == metadata["Name"]
+    assert metadata["Version"] in (ROOT / "CHANGELOG.rst").read_text()
+
+
+def test_the_oldest_versions_that_are_tested_are_those_that_are_allowed():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    allowed = project["dependencies"] + extras["dataframe"]
+    bounds = dict(re.fullmatch(r"([\w-]+).*>=(.*)", r).groups() for r in allowed if ">=" in r)
+    session = (ROOT / "noxfile.py").read_text()
+    for name, bound in bounds.items():
+        (tested,) = re.findall(rf'"{name}==([\d.]+)(?:\.\*)?"', session)
+        assert tested.removesuffix(".") == bound

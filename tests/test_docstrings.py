@@ -55,5 +55,5 @@ def test_a_method_of_the_model_has_all_sections_and_its_signature(name):
     sections = ["Parameters\n----------\nX :", "Returns\n-------\nresult :", "Examples\n--------"]
     positions = [inspect.getdoc(method).index(section) for section in sections]
     assert positions == sorted(positions)
-    assert str(inspect.signature(method)) == "(self, X)"
+    assert list(inspect.signature(method).parameters) == ["self", "X"]
     assert method.__name__ == name

@@ -2,8 +2,8 @@
 Stop when it is enough
 ======================
 
-How many passes does a model need?  ``early_stopping`` holds some blocks out, scores the model on these
-after each pass, stops when the score no longer rises, and keeps the model of the best pass.
+How many passes does a model need?  ``early_stopping`` holds some blocks out, scores the model on
+these after each pass, stops when the score no longer rises, and keeps the model of the best pass.
 """
 
 # %%

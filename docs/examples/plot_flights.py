@@ -2,9 +2,9 @@
 From Parquet to a tuned and saved model
 =======================================
 
-All flights that left New York in 2013: which of them arrive more than 15 minutes late?  The flights
-lie in Parquet files.  A pipeline encodes and scales the columns, a grid search in one scan tunes the
-classifier, and the best model is saved without dask in it.
+All flights that left New York in 2013: which of them arrive more than 15 minutes late?  The
+flights lie in Parquet files.  A pipeline encodes and scales the columns, a grid search in one
+scan tunes the classifier, and the best model is saved without dask in it.
 """
 
 # %%
@@ -29,10 +29,12 @@ for month, part in table.groupby("month"):
 # %%
 # X and y
 # -------
-# The frame is lazy: dask reads a file when its turn has come.  Cancelled flights have no delay and
-# are left out.  December is held out.
+# The frame is lazy: dask reads a file when its turn has come.  Cancelled flights have no delay
+# and are left out.  December is held out.
 columns = ["carrier", "origin", "hour", "dep_delay", "distance", "air_time"]
-flights = dd.read_parquet(sorted(folder.glob("*.parquet")), columns=[*columns, "month", "arr_delay"])
+flights = dd.read_parquet(
+    sorted(folder.glob("*.parquet")), columns=[*columns, "month", "arr_delay"]
+)
 flights = flights.dropna(subset=["arr_delay"])
 train, test = flights[flights.month != 12], flights[flights.month == 12]
 X, y = train[columns], (train.arr_delay > 15).astype(int)
@@ -61,9 +63,9 @@ model
 # %%
 # A search in one scan
 # --------------------
-# scikit-learn selects rows by their positions, which a dask dataframe cannot; ``indexable`` counts
-# the rows once.  Within ``joblib.parallel_config("incremental")``, all fits of the search share the
-# reads of the files.
+# scikit-learn selects rows by their positions, which a dask dataframe cannot; ``indexable``
+# counts the rows once.  Within ``joblib.parallel_config("incremental")``, all fits of the search
+# share the reads of the files.
 import joblib
 from sklearn.model_selection import GridSearchCV, KFold
 

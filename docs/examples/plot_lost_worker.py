@@ -2,15 +2,15 @@
 A cluster that loses a worker
 =============================
 
-A model is trained on three workers, and one of them is killed in the middle.  Training goes on from the
-last checkpoint, and the model is the same, bit for bit, as without the loss.
+A model is trained on three workers, and one of them is killed in the middle.  Training goes on
+from the last checkpoint, and the model is the same, bit for bit, as without the loss.
 """
 
 # %%
 # A cluster of three processes
 # ----------------------------
-# ``SubprocessCluster`` starts workers on this machine.  The client of a real cluster is used in the
-# same way.
+# ``SubprocessCluster`` starts workers on this machine.  The client of a real cluster is used in
+# the same way.
 import os
 import signal
 import time
@@ -75,6 +75,7 @@ class Notes:
             self.killed = self.times[-1]
 
 
+client.run(lambda: (Incremental, SGDClassifier))  # workers import both before the clock runs
 calm, loss = Notes(), Notes(after=20)
 models = [
     Incremental(SGDClassifier(random_state=0), classes=[0, 1]).set_callbacks(note).fit(X, y)

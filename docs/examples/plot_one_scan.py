@@ -2,8 +2,8 @@
 One scan against many
 =====================
 
-A grid search fits many models to the same data.  How often are the data read?  This example counts,
-with and without ``joblib.parallel_config("incremental")``.
+A grid search fits many models to the same data.  How often are the data read?  This example
+counts, with and without ``joblib.parallel_config("incremental")``.
 """
 
 # %%
@@ -40,7 +40,7 @@ y = (X[:, :3].sum(1) > 1.5).astype(int).compute()
 # Four candidates in three folds: twelve fits and twelve scores.
 import joblib
 from sklearn.linear_model import SGDClassifier
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 
 from incremental import Incremental
 
@@ -48,7 +48,7 @@ alphas = [1e-5, 1e-4, 1e-3, 1e-2]
 search = GridSearchCV(
     Incremental(SGDClassifier(random_state=0)),
     {"estimator__alpha": alphas},
-    cv=3,
+    cv=KFold(3),
     refit=False,
 )
 seconds, counts, scores = {}, {}, {}
@@ -69,8 +69,8 @@ print("the same scores, bit for bit:", (scores["none"] == scores["incremental"])
 # %%
 # What was read
 # -------------
-# Without the backend, each block is read for each fit that learns from it, and for each score.  In
-# one scan, a block is read once for all fits and once for all scores.
+# Without the backend, each block is read for each fit that learns from it, and for each score.
+# In one scan, a block is read once for all fits and once for all scores.
 import matplotlib.pyplot as plt
 
 figure, (left, right) = plt.subplots(
@@ -80,6 +80,7 @@ at = np.arange(N_BLOCKS)
 left.bar(at - 0.2, counts["none"], 0.4, label="many scans")
 left.bar(at + 0.2, counts["incremental"], 0.4, label="one scan")
 left.set(xlabel="block", ylabel="reads", xticks=at)
+left.yaxis.get_major_locator().set_params(integer=True)
 left.legend()
 right.bar(["many scans", "one scan"], list(seconds.values()), color=["C0", "C1"])
 right.set_ylabel("seconds")

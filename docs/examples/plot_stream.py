@@ -2,15 +2,15 @@
 A learning curve while the data stream by
 =========================================
 
-How much data does a model need?  A callback scores the model on held-out rows while the blocks stream
-by, for one pass and three estimators.
+How much data does a model need?  A callback scores the model on held-out rows while the blocks
+stream by, for one pass and three estimators.
 """
 
 # %%
 # The data
 # --------
-# Two hundred thousand rows that are generated when dask computes them, and rows that no model learns
-# from.
+# Two hundred thousand rows that are generated when dask computes them, and rows that no model
+# learns from.
 import dask
 
 from incremental.datasets import make_classification
@@ -23,8 +23,8 @@ X, y, test_X, test_y = X[:-10_000], y[:-10_000], *dask.compute(X[-10_000:], y[-1
 # %%
 # A callback
 # ----------
-# scikit-learn's callbacks are told of each block.  ``fitted_estimator`` is a copy of the model as it
-# is then.
+# scikit-learn's callbacks are told of each block.  ``fitted_estimator`` is a copy of the model as
+# it is then.
 
 
 class LearningCurve:

@@ -2,8 +2,9 @@
 Text, many classes, one pass
 ============================
 
-Forty topics, thirty thousand short texts, and one pass over them: every text is hashed and learned as
-soon as its block is there.  The texts are made up: each topic prefers some of the words.
+Forty topics, thirty thousand short texts, and one pass over them: every text is hashed and
+learned as soon as its block is there.  The texts are made up: each topic prefers some of the
+words.
 """
 
 # %%
@@ -18,7 +19,8 @@ words = np.array([f"word{i}" for i in range(N_WORDS)])
 rng = np.random.default_rng(0)
 common = 1 / np.arange(1, N_WORDS + 1)  # a few words are frequent, most are rare
 liking = rng.gamma(0.15, size=(N_TOPICS, N_WORDS))
-shares = common * (liking + 0.3)
+liking[N_TOPICS // 2 :] = 0.5 * (liking[N_TOPICS // 2 :] + liking[: N_TOPICS // 2])  # relatives
+shares = common * (liking + 0.02)
 shares /= shares.sum(1, keepdims=True)
 cumulated = shares.cumsum(1)
 
@@ -40,9 +42,9 @@ X, y = map(list, zip(*[load(block) for block in range(N_BLOCKS)], strict=True))
 # %%
 # One pass
 # --------
-# ``HashingVectorizer`` learns nothing, so the pipeline needs a single pass.  ``classes`` names the
-# topics, which saves the pass over y that would find them.  A callback scores the model on new texts
-# while it learns.
+# ``HashingVectorizer`` learns nothing, so the pipeline needs a single pass.  ``classes`` names
+# the topics, which saves the pass over y that would find them.  A callback scores the model on
+# new texts while it learns.
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
@@ -51,7 +53,8 @@ from incremental import Incremental
 
 model = Incremental(
     make_pipeline(
-        HashingVectorizer(n_features=2**16, alternate_sign=False, norm=None), MultinomialNB(alpha=0.1)
+        HashingVectorizer(n_features=2**16, alternate_sign=False, norm=None),
+        MultinomialNB(alpha=0.1),
     ),
     classes=range(N_TOPICS),
 )

@@ -2,8 +2,8 @@
 Components and clusters of images on Zarr
 =========================================
 
-Sixty thousand images in a Zarr array: ``IncrementalPCA`` finds the directions in which they differ,
-``MiniBatchKMeans`` finds groups.  Neither ever sees more than a few chunks of the array.
+Sixty thousand images in a Zarr array: ``IncrementalPCA`` finds the directions in which they
+differ, ``MiniBatchKMeans`` finds groups.  Neither ever sees more than a few chunks of the array.
 """
 
 # %%
@@ -28,7 +28,9 @@ def noisy(block_info=None):
 
 
 path = tempfile.mkdtemp() + "/digits.zarr"
-da.map_blocks(noisy, chunks=((3_000,) * 20, (64,)), dtype=float, meta=np.empty((0, 0))).to_zarr(path)
+da.map_blocks(noisy, chunks=((3_000,) * 20, (64,)), dtype=float, meta=np.empty((0, 0))).to_zarr(
+    path
+)
 X = da.from_zarr(path)
 X
 

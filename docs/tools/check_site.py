@@ -28,7 +28,11 @@ class Page(HTMLParser):
 
 def dead_links(site):
     """Return the links that lead nowhere, as pairs of a page and a link."""
-    pages = {path.resolve(): Page(path) for path in Path(site).rglob("*.html")}
+    pages = {
+        path.resolve(): Page(path)
+        for path in Path(site).rglob("*.html")
+        if "_static" not in path.parts
+    }
     dead = []
     for path, page in pages.items():
         for link in sorted(page.links):

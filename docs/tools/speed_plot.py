@@ -19,7 +19,9 @@ def rows(table):
     """
     cells = [line.rsplit(maxsplit=3) for line in table.splitlines()]
     return [
-        (cell[0], float(cell[1]), float(cell[2])) for cell in cells if cell[3:] in (["yes"], ["**no**"])
+        (cell[0], float(cell[1]), float(cell[2]))
+        for cell in cells
+        if cell[3:] in (["yes"], ["**no**"])
     ]
 
 
@@ -36,7 +38,7 @@ def draw(table, folder):
     for scheme, ink in INK.items():
         style = dict.fromkeys(("text.color", "xtick.color", "ytick.color", "axes.edgecolor"), ink)
         with plt.rc_context({**style, "axes.labelcolor": ink, "svg.hashsalt": "speed"}):
-            figure, ax = plt.subplots(figsize=(9, 0.24 * len(claims) + 0.8))
+            figure, ax = plt.subplots(figsize=(11, 0.24 * len(claims) + 0.8))
             for y, (_, share) in enumerate(claims):
                 colour = REACHED if share <= 1 else MISSED
                 ax.plot([1, share], [y, y], color=colour, linewidth=2)
@@ -44,8 +46,10 @@ def draw(table, folder):
             ax.axvline(1, color=ink, linewidth=0.8)
             ax.set_xscale("log")
             ax.set_xlabel("measured over the target (left of the line: reached)")
-            ax.set_yticks(range(len(claims)), [claim for claim, _ in claims], fontsize=7)
+            ax.set_yticks(range(len(claims)), [claim for claim, _ in claims], fontsize=9)
             ax.spines[["top", "right"]].set_visible(False)
             figure.tight_layout()
-            figure.savefig(folder / f"speed_{scheme}.svg", transparent=True, metadata={"Date": None})
+            figure.savefig(
+                folder / f"speed_{scheme}.svg", transparent=True, metadata={"Date": None}
+            )
             plt.close(figure)

@@ -52,6 +52,11 @@ class Blocks:
         shape, dtype = self.promise
         return int(n_rows) * math.prod(shape) * dtype.itemsize
 
+    @property
+    def largest(self) -> int:
+        """Return the most bytes that a block of X is known to have; 0 if none is known."""
+        return max(map(self.n_bytes, range(len(self))), default=0)
+
     def only(self, *names: str) -> Blocks:
         """Return the same blocks without the values that are not named."""
         at = [self.names.index(name) for name in names]

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from dask.base import collections_to_expr, get_scheduler, is_dask_collection
 from dask.core import flatten
 from dask.delayed import Delayed
@@ -27,6 +28,32 @@ def is_frame(data: Any) -> bool:
     """Say whether `data` is a dask dataframe or series."""
     # A Delayed has every attribute that it is asked for.
     return is_dask_collection(data) and not isinstance(data, Delayed) and hasattr(data, "divisions")
+
+
+def with_nan(frame: Any) -> Any:
+    """Return a dask dataframe whose missing strings are NaN, as pandas reads them.
+
+    dask reads strings as a dtype whose missing values are NA, which scikit-learn neither encodes
+    nor imputes.
+
+    Examples
+    --------
+    >>> import dask.dataframe as dd
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"city": pd.Series(["Bonn", None], dtype="string")})
+    >>> with_nan(dd.from_pandas(frame, npartitions=1)).compute()["city"].tolist()
+    ['Bonn', nan]
+    """
+    import pandas as pd
+
+    dtypes = {}
+    for name, dtype in zip(frame.columns, frame.dtypes, strict=True):
+        if isinstance(dtype, pd.StringDtype) and dtype.na_value is pd.NA:
+            try:
+                dtypes[name] = pd.StringDtype(dtype.storage, na_value=np.nan)
+            except TypeError:  # before pandas 2.3 this dtype has a name of its own
+                dtypes[name] = pd.StringDtype("pyarrow_numpy")  # type: ignore[call-overload]
+    return frame.astype(dtypes) if dtypes else frame
 
 
 class Frame(Container):

@@ -26,7 +26,8 @@ def indexable(*data: Any) -> Any:
     Searches, cross-validation and splits take rows by their positions, which a dask dataframe
     cannot.  What this returns can, lazily: blocks that are not needed are not read.  A dask array
     can, too, but cuts the rows of a fold into blocks of its own, across its chunks, and copies them
-    to do so; here each block of a fold is a part of one chunk.
+    to do so; here each block of a fold is a part of one chunk.  Read more in
+    :doc:`/guide/searching`.
 
     Parameters
     ----------
@@ -66,7 +67,8 @@ def indexable(*data: Any) -> Any:
     >>> cross_val_score(Incremental(SGDClassifier(random_state=0)), X, y, cv=KFold(2)).shape
     (2,)
     """
-    containers = [as_container(value, f"data[{i}]") for i, value in enumerate(data)]
+    given = [put_right(value, f"data[{i}]") for i, value in enumerate(data)]
+    containers = [as_container(value, f"data[{i}]") for i, value in enumerate(given)]
     lazy = [one for one in containers if one.is_lazy and not isinstance(one, Selected)]
     blocks = dict(zip(map(id, lazy), _delayed(lazy), strict=True))
     unknown = [container for container in lazy if container.n_rows is None]
@@ -81,8 +83,7 @@ def indexable(*data: Any) -> Any:
         id(one): Rows(blocks[id(one)], lengths.get(id(one), one.lengths), one.meta) for one in lazy
     }
     found = [
-        rows.get(id(container), put_right(value))
-        for container, value in zip(containers, data, strict=True)
+        rows.get(id(container), value) for container, value in zip(containers, given, strict=True)
     ]
     return found[0] if len(found) == 1 else found
 

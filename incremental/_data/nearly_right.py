@@ -16,7 +16,7 @@ from dask.bag import concat as concatenate_bags
 from dask.base import is_dask_collection
 from dask.delayed import Delayed
 
-from incremental._data.frames import is_frame
+from incremental._data.frames import is_frame, with_nan
 from incremental._data.rows import Rows
 from incremental.exceptions import shorten
 
@@ -29,7 +29,7 @@ def put_right(data: Any, name: str = "X") -> Any:
 
     These are the data of an xarray.DataArray, and blocks that are arrays of ``Delayed``
     (``X.to_delayed()``), lists of futures, or lists of dask's collections; and labels that were
-    read already.
+    read already.  Strings that are missing in a dask dataframe are NaN.
 
     Raises
     ------
@@ -54,8 +54,8 @@ def put_right(data: Any, name: str = "X") -> Any:
             )
         data = data.ravel().tolist()
     if isinstance(data, (list, tuple)) and len(data):
-        return _list_of_blocks(data, name)
-    return data
+        data = _list_of_blocks(data, name)
+    return with_nan(data) if is_frame(data) and data.ndim == 2 else data
 
 
 def refuse(data: Any, name: str) -> None:

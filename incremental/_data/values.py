@@ -33,8 +33,10 @@ def rows(values: Any, which: Any) -> Any:
         return values[which] if isinstance(which, slice) else [values[i] for i in which]
     if hasattr(values, "tocsr"):
         return values.tocsr()[which]
-    if isinstance(which, slice) or isinstance(values, np.ndarray):
+    if isinstance(which, slice):
         return values[which]
+    if isinstance(values, np.ndarray):  # `take` is up to twice as fast where rows lie together
+        return values.take(which, axis=0) if values.flags.c_contiguous else values[which]
     try:
         return values[which]
     except TypeError:

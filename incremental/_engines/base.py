@@ -17,11 +17,9 @@ from dask.typing import Key
 
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
+from incremental._engines.budget import Budget, Prefetch
 from incremental._planning.graph import Graph
 from incremental._planning.plan import Plan, plan
-
-#: How much is computed ahead: a number of blocks, a size ("500 MB"), or None for the default.
-Prefetch = int | str | None
 
 
 class Turn(ABC):
@@ -56,9 +54,22 @@ class Engine(ABC):
             If that is not safe where this engine computes.
         """
 
+    @property
+    @abstractmethod
+    def workers(self) -> int:
+        """Say how many blocks are computed at once."""
+
+    @abstractmethod
+    def budget(self, prefetch: Prefetch) -> Budget:
+        """Return how much is computed ahead of the block that is learned."""
+
+    def prepare(self, blocks: Blocks) -> Blocks:
+        """Return the blocks as they are best planned here."""
+        return blocks
+
     def plan(self, blocks: Blocks) -> Plan:
         """Cut blocks into windows, as :func:`incremental._planning.plan.plan` does."""
-        return plan(blocks, self.get, self.make_store)
+        return plan(self.prepare(blocks), self.get, self.make_store)
 
     @abstractmethod
     def stream(

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from dask.utils import format_bytes, parse_bytes
 
-from incremental._engines.base import Prefetch
+#: How much is computed ahead: a number of blocks, a size ("500 MB"), or None for the default.
+Prefetch = int | str | None
 
 #: The default takes so much of the memory that is free.
 SHARE = 1 / 4
@@ -27,6 +28,11 @@ class Budget(NamedTuple):
     n_bytes: float
     #: What a block is taken for while none has been seen, and it is not known beforehand.
     unseen: float
+
+    def blocks_of(self, n_bytes: int) -> int:
+        """Return how many blocks of so many bytes may be ahead; 0 bytes are not known."""
+        each = n_bytes or self.unseen
+        return int(min(self.n_blocks, self.n_bytes // each)) if each else self.n_blocks
 
     def __str__(self) -> str:
         """Say how much that is, for an error."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ class Stopped(Exception):
 def execute(
     tasks: Graph,
     inputs: Mapping[Key, Any],
-    outputs: set[Key],
+    outputs: Collection[Key],
     *,
     stop: threading.Event | None = None,
     before: Callable[[Key], None] | None = None,

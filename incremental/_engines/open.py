@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import dask
+from dask.base import named_schedulers
 from joblib import register_parallel_backend
 
 from incremental._engines.base import Engine
@@ -38,19 +39,33 @@ def open_engine(collections: list[Any]) -> Iterator[Engine]:
     if collections and client is None and task is not None and not task.is_alone:
         yield ScanEngine(task, get)
         return
+    if client is not None and task is not None:
+        from incremental._engines.scan.on_cluster import MeetingOnCluster  # needs distributed
+
+        yield MeetingOnCluster(client, task)
+        return
     if client is not None:
-        from incremental._engines.cluster.engine import open_cluster  # needs distributed
+        from incremental._engines.cluster.engine import open_cluster
 
         with open_cluster(client) as engine:
-            if task is None:
-                yield engine
-                return
-            from incremental._engines.scan.on_cluster import MeetingOnCluster
-
-            yield MeetingOnCluster(client, task)
+            yield engine
         return
     with open_scheduler(get) as scheduler:
         yield LocalEngine(scheduler)
+
+
+def name_scheduler(collections: list[Any]) -> str:
+    """Name the scheduler that dask would compute `collections` with, or its cluster."""
+    if not collections:
+        return "none, the data are in memory"
+    get = scheduler_of(collections)
+    if isinstance(get, Joined):
+        get = get.outer(collections)
+    client = client_of(get)
+    if client is not None:
+        return f"distributed ({client.scheduler.address})"
+    names = (name for name, named in named_schedulers.items() if named is get)
+    return next(names, getattr(get, "__name__", repr(get)))
 
 
 def computes_now() -> bool:

@@ -24,7 +24,6 @@ INSTEAD = {
     'SGDRegressor(loss="huber")': ("HuberRegressor",),
     'SGDRegressor(loss="epsilon_insensitive")': ("LinearSVR", "NuSVR", "SVR"),
     "SGDOneClassSVM()": ("OneClassSVM",),
-    "HashingVectorizer()": ("CountVectorizer",),
 }
 
 #: Parameters of dask-ml's wrapper, and what there is for them here.

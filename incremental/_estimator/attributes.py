@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Self
 
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
@@ -66,7 +66,7 @@ class ModelAttributes(ModelWrapper, BaseEstimator):
         return set(of_last_block(self.estimator_))
 
     @names_replacements
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set parameters of this estimator, or of the one inside.
 
         Parameters
@@ -86,7 +86,8 @@ class ModelAttributes(ModelWrapper, BaseEstimator):
         >>> Incremental(SGDClassifier()).set_params(max_iter=3, estimator__alpha=0.1)
         Incremental(estimator=SGDClassifier(alpha=0.1), max_iter=3)
         """
-        return super().set_params(**params)
+        super().set_params(**params)
+        return self
 
     def __getstate__(self) -> dict[str, Any]:
         # What belongs to a running fit stays with it: a callback may save the model half-way.

@@ -5,9 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from sklearn.utils.metaestimators import available_if
+
+from incremental._learning.labels import learner_in
+from incremental._pipelines import tree
+from incremental._types import Method
 
 #: What the documentation of each says between its first line and its examples.
 _SECTIONS = """Parameters
@@ -21,7 +25,13 @@ result : dask collection or array of shape {shape}
     Lazy if X is.  It belongs to the model as it is now."""
 
 
-def block_by_block(shape: str) -> Callable[[Callable[..., Any]], Any]:
+def there_if(condition: Callable[[Any], bool]) -> Callable[[Method], Method]:
+    """Return scikit-learn's `available_if`, which has no types."""
+    decorate: Callable[[Method], Method] = available_if(condition)
+    return decorate
+
+
+def block_by_block(shape: str) -> Callable[[Method], Method]:
     """Return a decorator for methods that apply the model's method of that name to each block.
 
     It is there if the model has it; its documentation gets the sections that are those of all.
@@ -32,7 +42,7 @@ def block_by_block(shape: str) -> Callable[[Callable[..., Any]], Any]:
         The shape of the result.
     """
 
-    def decorate(method: Callable[..., Any]) -> Any:
+    def decorate(method: Method) -> Method:
         name = method.__name__
 
         @functools.wraps(method)
@@ -41,13 +51,13 @@ def block_by_block(shape: str) -> Callable[[Callable[..., Any]], Any]:
 
         first, _, examples = inspect.cleandoc(method.__doc__ or "").partition("\n\n")
         apply.__doc__ = f"{first}\n\n{_SECTIONS.format(shape=shape)}\n\n{examples}\n"
-        return available_if(has(name))(apply)
+        return there_if(has(name))(cast(Method, apply))
 
     return decorate
 
 
 def has(method: str) -> Callable[[Any], bool]:
-    """Return a condition for `available_if`: the model has the method.
+    """Return a condition for `there_if`: the model has the method.
 
     If it has not, the condition raises the error of the model, which may say why.
     """
@@ -57,3 +67,14 @@ def has(method: str) -> Callable[[Any], bool]:
         return True
 
     return check
+
+
+def goes_on(wrapper: Any) -> bool:
+    """Say whether the model can go on learning: ``partial_fit`` is for the last step only."""
+    if tree.goes_on(wrapper._model):
+        return True
+    last = type(learner_in(wrapper._model)).__name__
+    raise AttributeError(
+        f"{last} does not learn block by block, and what it has gathered of the blocks is not "
+        "kept: call fit with all of them"
+    )

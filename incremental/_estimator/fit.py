@@ -84,19 +84,8 @@ class Fit:
 
     def run(self, fit_params: dict[str, Any]) -> None:
         """Learn; `fit_params` are parameters of ``partial_fit``, and `classes`."""
-        self._sort_out(fit_params)
-        self._check()
-        blocks, held_out = self._cut()
-        self._know_classes()
-        if self._is_new:
-            warn_of_ignored(self._wrapper.estimator, self._stops_early and self._n_passes == 1)
-        with (
-            whole_blocks() as interrupt,
-            open_engine(
-                [*blocks.collections, *(held_out.collections if held_out else [])]
-            ) as engine,
-            interrupt.allowed(),
-        ):
+        blocks, held_out, collections = self._prepare(fit_params)
+        with whole_blocks() as interrupt, open_engine(collections) as engine, interrupt.allowed():
             planned = engine.plan(blocks)
             self._find_classes(planned, engine)
             planned, validation = self._hold_out(planned, held_out, engine)
@@ -121,6 +110,16 @@ class Fit:
         return self._validation_data is not None
 
     # Before a block is read
+
+    def _prepare(self, fit_params: dict[str, Any]) -> tuple[Blocks, Blocks | None, list[Any]]:
+        """Return the blocks to learn from, those given to validate on, and all collections."""
+        self._sort_out(fit_params)
+        self._check()
+        blocks, held_out = self._cut()
+        self._know_classes()
+        if self._is_new:
+            warn_of_ignored(self._wrapper.estimator, self._stops_early and self._n_passes == 1)
+        return blocks, held_out, [*blocks.collections, *(held_out.collections if held_out else [])]
 
     def _sort_out(self, fit_params: dict[str, Any]) -> None:
         """Tell apart classes, parameters with a value for each row, and others."""
@@ -221,7 +220,16 @@ class Fit:
         """
         if not self._has_steps:
             return None
-        passes = StepPasses(
+        passes = self._step_passes(planned, engine)
+        untrained = "The steps before the last are not trained: call fit."
+        with errors_of(planned, lambda: untrained):
+            for learner, transformed in passes:
+                self._train_side_by_side(learner, transformed, engine, task)
+        # A view would keep all of them.
+        return None if passes.first_rows is None else copy.deepcopy(passes.first_rows[:1])
+
+    def _step_passes(self, planned: Plan, engine: Engine) -> StepPasses:
+        return StepPasses(
             self._model,
             planned,
             engine,
@@ -231,12 +239,6 @@ class Fit:
             self._wrapper.batch_size,
             known_of(self._X),
         )
-        untrained = "The steps before the last are not trained: call fit."
-        with errors_of(planned, lambda: untrained):
-            for learner, transformed in passes:
-                self._train_side_by_side(learner, transformed, engine, task)
-        # A view would keep all of them.
-        return None if passes.first_rows is None else copy.deepcopy(passes.first_rows[:1])
 
     def _train_side_by_side(self, learner: Any, planned: Plan, engine: Engine, task: Task) -> None:
         """Make the pass in which steps learn that need nothing of each other."""

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
-from sklearn.utils.metaestimators import available_if
 
 from incremental._compat import CallbackSupportMixin, with_callbacks
 from incremental._estimator.advice import names_replacements
+from incremental._estimator.delegation import goes_on, there_if
+from incremental._estimator.explain import ExplainedModel
 from incremental._estimator.fit import Fit
 from incremental._estimator.parameters import check_validation_data, check_wrapper, new_model
-from incremental._estimator.scored import ScoredModel
-from incremental._estimator.weights import shows_weights
-from incremental._learning.classes import accepts
-from incremental._learning.labels import learner_in
-from incremental._pipelines.tree import goes_on
+from incremental._estimator.weights import learns_weights, shows_weights
+from incremental._types import Classes, Data, RandomState, Scoring
 
 
-def _learns_weights(self) -> bool:
-    return accepts(getattr(learner_in(self.estimator), "partial_fit", None), "sample_weight")
-
-
-def _goes_on(self) -> bool:
-    if goes_on(self._model):  # partial_fit is for the last step only
-        return True
-    last = type(learner_in(self._model)).__name__
-    raise AttributeError(
-        f"{last} does not learn block by block, and what it has gathered of the blocks is not "
-        "kept: call fit with all of them"
-    )
-
-
-class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """Train an estimator with ``partial_fit`` on data larger than memory.
 
     Dask computes the blocks of the data, several at once and ahead of the model; the wrapped
     estimator learns from them one after the other, in their order, as in
     ``for x, y in blocks: estimator.partial_fit(x, y)``.
+
+    Read more in the :doc:`user guide </guide/index>`.
 
     Parameters
     ----------
@@ -43,10 +31,10 @@ class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
         Anything with ``partial_fit``, or a Pipeline, ColumnTransformer or FeatureUnion of steps
         that can be trained block by block.  It is cloned, never changed.
     classes : array-like of shape (n_classes,) or list of them, default=None
-        All labels that y may have.  None finds those that occur: in one pass over y alone, or in
-        memory.  Only used by classifiers, and by what takes them as keyword arguments.
+        All labels that y may have.  None finds the labels that occur: in one pass over y alone, or
+        in memory.  Used by classifiers, and by estimators whose ``partial_fit`` takes any keyword.
     max_iter : int, default=1
-        Number of passes over the data that `fit` makes; of a pipeline, its last step makes them.
+        Number of passes over the data that `fit` makes; in a pipeline, the last step makes them.
     batch_size : int, default=None
         Rows that one ``partial_fit`` gets, at most: larger blocks are split into nearly equal
         batches, smaller ones put together.  None gives it each block as it is.
@@ -63,14 +51,14 @@ class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
     n_iter_no_change : int, default=5
         Stop after so many passes in a row without a rise.
     tol : float, default=1e-4
-        A score is a rise if it is above the best one before by more than this; the first is one.
-        As in scikit-learn's gradient boosting, an equal score is none, with ``tol=0`` neither.
-        Minus infinity and NaN never are.
+        A score is a rise if it is above the best score before by more than `tol`; the first score
+        is a rise.  As in scikit-learn's gradient boosting, an equal score is no rise, not even with
+        ``tol=0``.  Minus infinity and NaN are no rises.
     scoring : str, callable, list, tuple or dict, default=None
         What `score` returns, as in :func:`sklearn.model_selection.cross_validate`; several scores
         are a dict.  None is the score of the wrapped estimator.  A callable is given the model, an
         X that is only a length, and y: predictions are gathered, X never is.  `early_stopping`
-        decides by it, then it has to be a single one.
+        decides by this score, which then has to be a single one.
     prefetch : int, default=None
         At most so many blocks are computed, or being computed, ahead of the one that is being
         learned.  None means two more than dask has workers; 0 computes each block in the
@@ -178,19 +166,19 @@ class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
     @names_replacements
     def __init__(
         self,
-        estimator,
+        estimator: Any,
         *,
-        classes=None,
-        max_iter=1,
-        batch_size=None,
-        shuffle=False,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=5,
-        tol=1e-4,
-        scoring=None,
-        prefetch=None,
-        random_state=None,
+        classes: Classes | None = None,
+        max_iter: int = 1,
+        batch_size: int | None = None,
+        shuffle: bool = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        tol: float = 1e-4,
+        scoring: Scoring | None = None,
+        prefetch: int | str | None = None,
+        random_state: RandomState | None = None,
     ):
         self.estimator = estimator
         self.classes = classes
@@ -205,9 +193,18 @@ class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
         self.prefetch = prefetch
         self.random_state = random_state
 
-    @shows_weights(_learns_weights)
+    @shows_weights(learns_weights)
     @with_callbacks
-    def fit(self, X, y=None, *, X_val=None, y_val=None, sample_weight_val=None, **fit_params):
+    def fit(
+        self,
+        X: Data,
+        y: Data | None = None,
+        *,
+        X_val: Data | None = None,
+        y_val: Data | None = None,
+        sample_weight_val: Data | None = None,
+        **fit_params: Any,
+    ) -> Self:
         """Forget what was learned and make `max_iter` passes over the data.
 
         Parameters
@@ -251,10 +248,10 @@ class Incremental(ScoredModel, CallbackSupportMixin, MetaEstimatorMixin, BaseEst
         fit.run(fit_params)
         return self
 
-    @shows_weights(_learns_weights)
-    @available_if(_goes_on)
+    @shows_weights(learns_weights)
+    @there_if(goes_on)
     @with_callbacks
-    def partial_fit(self, X, y=None, **fit_params):
+    def partial_fit(self, X: Data, y: Data | None = None, **fit_params: Any) -> Self:
         """Go on learning: make one pass over the data.
 
         What goes on is `estimator_`: parameters of `estimator` that were set since `fit` are for

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-
-from sklearn.utils.metaestimators import available_if
+from collections.abc import Sequence
+from typing import Any, Self
 
 from incremental._estimator.attributes import ModelAttributes
-from incremental._estimator.delegation import block_by_block, has
+from incremental._estimator.delegation import block_by_block, has, there_if
+from incremental._types import Data
 
 
 class ModelMethods(ModelAttributes):
@@ -17,7 +18,7 @@ class ModelMethods(ModelAttributes):
     """
 
     @block_by_block("(n_samples,) or (n_samples, n_outputs)")
-    def predict(self, X):
+    def predict(self, X: Data) -> Any:
         """Predict the target of X.
 
         Examples
@@ -31,7 +32,7 @@ class ModelMethods(ModelAttributes):
         """
 
     @block_by_block("(n_samples, n_classes)")
-    def predict_proba(self, X):
+    def predict_proba(self, X: Data) -> Any:
         """Predict the probability of each class.
 
         Examples
@@ -45,7 +46,7 @@ class ModelMethods(ModelAttributes):
         """
 
     @block_by_block("(n_samples, n_classes)")
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Data) -> Any:
         """Predict the logarithm of the probability of each class.
 
         Examples
@@ -59,7 +60,7 @@ class ModelMethods(ModelAttributes):
         """
 
     @block_by_block("(n_samples,) or (n_samples, n_classes)")
-    def decision_function(self, X):
+    def decision_function(self, X: Data) -> Any:
         """Return the confidence for each class.
 
         Examples
@@ -73,7 +74,7 @@ class ModelMethods(ModelAttributes):
         """
 
     @block_by_block("(n_samples, n_features_out)")
-    def transform(self, X):
+    def transform(self, X: Data) -> Any:
         """Transform X.
 
         Examples
@@ -87,7 +88,7 @@ class ModelMethods(ModelAttributes):
         """
 
     @block_by_block("(n_samples, n_features)")
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Data) -> Any:
         """Undo `transform`.
 
         Examples
@@ -101,7 +102,7 @@ class ModelMethods(ModelAttributes):
         """
 
     @block_by_block("(n_samples,)")
-    def score_samples(self, X):
+    def score_samples(self, X: Data) -> Any:
         """Return a score for each row.
 
         Examples
@@ -114,8 +115,8 @@ class ModelMethods(ModelAttributes):
         dask.array<..., shape=(100,), ...>
         """
 
-    @available_if(has("transform"))
-    def fit_transform(self, X, y=None, **fit_params):
+    @there_if(has("transform"))
+    def fit_transform(self, X: Data, y: Data | None = None, **fit_params: Any) -> Any:
         """Fit, then transform the same data.
 
         Parameters
@@ -142,8 +143,8 @@ class ModelMethods(ModelAttributes):
         """
         return self.fit(X, y, **fit_params).transform(X)
 
-    @available_if(has("fit_predict"))
-    def fit_predict(self, X, y=None, **fit_params):
+    @there_if(has("fit_predict"))
+    def fit_predict(self, X: Data, y: Data | None = None, **fit_params: Any) -> Any:
         """Fit, then predict the same data.
 
         Parameters
@@ -172,8 +173,8 @@ class ModelMethods(ModelAttributes):
         """
         return self.fit(X, y, **fit_params).predict(X)
 
-    @available_if(has("get_feature_names_out"))
-    def get_feature_names_out(self, input_features=None):
+    @there_if(has("get_feature_names_out"))
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> Any:
         """Return the names of the columns that `transform` gives.
 
         Parameters
@@ -196,8 +197,8 @@ class ModelMethods(ModelAttributes):
         """
         return self._fitted("get_feature_names_out").get_feature_names_out(input_features)
 
-    @available_if(has("set_output"))
-    def set_output(self, *, transform=None):
+    @there_if(has("set_output"))
+    def set_output(self, *, transform: str | None = None) -> Self:
         """Choose what `transform` returns.
 
         Parameters

@@ -7,7 +7,6 @@ from typing import Any
 
 from sklearn import get_config
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.metaestimators import available_if
 
 from incremental._compat import metric_of
 from incremental._data.blocks import make_blocks
@@ -17,7 +16,7 @@ from incremental._engines.base import Prefetch
 from incremental._engines.open import open_engine
 from incremental._estimator.checks import check_keywords, check_weights
 from incremental._estimator.columns import check_columns
-from incremental._estimator.delegation import has
+from incremental._estimator.delegation import has, there_if
 from incremental._estimator.methods import ModelMethods
 from incremental._estimator.weights import shows_weights
 from incremental._learning.classes import accepts
@@ -26,6 +25,7 @@ from incremental._pipelines.tree import learning_steps
 from incremental._scoring.score import check, score
 from incremental._scoring.scorers import find_scorer
 from incremental._scoring.wrapper import with_classes
+from incremental._types import Data
 
 
 def _can_score(self: Any) -> bool:
@@ -42,8 +42,8 @@ class ScoredModel(ModelMethods):
     prefetch: Prefetch
 
     @shows_weights(_scores_weights)
-    @available_if(_can_score)
-    def score(self, X, y=None, **params):
+    @there_if(_can_score)
+    def score(self, X: Data, y: Data | None = None, **params: Any) -> Any:
         """Return the score that `scoring` names; each block is read once.
 
         Parameters
@@ -99,7 +99,7 @@ class ScoredModel(ModelMethods):
             planned = engine.plan(blocks)
             return score(model, scorer, planned, engine, self.prefetch, whole)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> Any:
         """Say which parameters go to the wrapped estimator.
 
         Returns
@@ -128,13 +128,13 @@ class ScoredModel(ModelMethods):
             router.add(**{_learner_name(path): step}, method_mapping=learn)
         return router
 
-    def _routed(self, method: str, params: dict) -> dict:
+    def _routed(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         """Return the parameters that the wrapped estimator has asked for, if that is enabled."""
         if not get_config()["enable_metadata_routing"]:
             return name_params(self.estimator, params) if method == "fit" else params
         routed = process_routing(self, method, **params)
         if method == "score":
-            return (routed.estimator if self.scoring is None else routed.scorer).score
+            return dict((routed.estimator if self.scoring is None else routed.scorer).score)
         return {
             f"{path}__{name}" if path else name: value
             for path, step in learning_steps(self.estimator).items()

@@ -6,10 +6,19 @@ import functools
 import inspect
 from collections.abc import Callable
 from types import MethodType
-from typing import Any
+from typing import Any, cast
+
+from incremental._learning.classes import accepts
+from incremental._learning.labels import learner_in
+from incremental._types import Method
 
 
-def shows_weights(takes: Callable[[Any], bool]) -> Callable[[Any], Any]:
+def learns_weights(wrapper: Any) -> bool:
+    """Say whether the wrapped estimator learns with ``sample_weight``."""
+    return accepts(getattr(learner_in(wrapper.estimator), "partial_fit", None), "sample_weight")
+
+
+def shows_weights(takes: Callable[[Any], bool]) -> Callable[[Method], Method]:
     """Return a decorator for methods that hand ``sample_weight`` on with other parameters.
 
     scikit-learn's meta-estimators look for its name in the signature before they pass it.  One
@@ -36,7 +45,7 @@ def shows_weights(takes: Callable[[Any], bool]) -> Callable[[Any], Any]:
     >>> inspect.signature(wrapper.fit)
     <Signature (X, **fit_params)>
     """
-    return functools.partial(_ShowsWeights, takes)
+    return cast(Callable[[Method], Method], functools.partial(_ShowsWeights, takes))
 
 
 class _ShowsWeights:

@@ -142,7 +142,7 @@ def find_classes(
         As for :func:`incremental._engines.base.Engine.stream`.
     """
     parameters = balanced(estimator)
-    if classes is not None and not parameters:
+    if not asks_for_labels(estimator, classes):
         return classes
     shape: tuple = getattr(y, "shape", ())
     if parameters and len(shape) == 2 and shape[1] > 1:
@@ -155,6 +155,11 @@ def find_classes(
         weights = balanced_weights(found.counts, classes)
         estimator.set_params(**dict.fromkeys(parameters, weights))
     return classes
+
+
+def asks_for_labels(estimator: Any, classes: Any) -> bool:
+    """Say whether labels are to be found, or to be counted."""
+    return classes is None or bool(balanced(estimator))
 
 
 def _find(asked: Ask, y: Any, planned: Plan, engine: Engine, prefetch: Prefetch) -> Found:

@@ -13,7 +13,7 @@ from sklearn.frozen import FrozenEstimator
 
 from incremental._pipelines.composites import TreeOf, Union
 from incremental._pipelines.layout import UNKNOWN, Known
-from incremental._pipelines.node import Leaf
+from incremental._pipelines.node import Leaf, Node
 from incremental._pipelines.routes import Route, Select, join
 
 
@@ -28,6 +28,8 @@ class ByColumn(Union):
         self._selected: dict[str, Select] | None = None
         #: Steps that have no columns before, or whose columns only the first block tells.
         self._unchecked: set[str] = set()
+        #: Steps that are known before to get none.
+        self._without: set[str] = set()
 
     def _given(self) -> Iterator[tuple[str, Any]]:
         yield from ((name, step) for name, step, _ in self.estimator.transformers)
@@ -39,6 +41,7 @@ class ByColumn(Union):
     def inputs(self, known: Known) -> Generator[tuple[Leaf, Known], None, Known]:
         parts = self._undecided() if known.rows is None else self._decided(known)
         self._unchecked = self.nodes.keys() - parts.keys()
+        self._without = set() if known.rows is None else self._unchecked
         return (yield from self._inputs_of(parts))
 
     def _decided(self, known: Known) -> dict[str, Known]:
@@ -106,6 +109,9 @@ class ByColumn(Union):
 
     def _frozen(self, name: str, step: Any) -> Any:
         return FrozenEstimator(self.nodes[name].estimator) if name in self.nodes else step
+
+    def _with_columns(self) -> dict[str, Node]:
+        return {name: node for name, node in self.nodes.items() if name not in self._without}
 
     def _route(self, name: str, route: Route) -> Route:
         return (*route, self._of(name))

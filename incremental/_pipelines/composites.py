@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from itertools import chain, zip_longest
 from typing import Any
 
 from sklearn.pipeline import Pipeline
@@ -73,6 +74,9 @@ class InOrder(Composite):
             route = (*route, node.operation())
         return node.learning(route)
 
+    def rounds(self) -> list[list[Leaf]]:
+        return [leaves for node in self.nodes.values() for leaves in node.rounds()]
+
 
 class Union(Composite):
     """A FeatureUnion: steps side by side."""
@@ -142,6 +146,14 @@ class Union(Composite):
             if not node.complete
             for found in node.learning(self._route(name, route))
         ]
+
+    def rounds(self) -> list[list[Leaf]]:
+        branches = [node.rounds() for node in self._with_columns().values()]
+        return [list(chain.from_iterable(side)) for side in zip_longest(*branches, fillvalue=[])]
+
+    def _with_columns(self) -> dict[Any, Node]:
+        """Return the branches that get columns, or may get some."""
+        return self.nodes
 
     def _route(self, name: str, route: Route) -> Route:
         """Return the route to the X of a branch."""

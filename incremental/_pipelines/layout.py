@@ -83,8 +83,8 @@ def check_takes(estimator: Any, known: Known, path: str = "") -> None:
         if _is_text(dtype):
             raise ValueError(
                 f"{name} takes numbers, but the column {column!r} of X has text (dtype {dtype}). "
-                "Encode it (OneHotEncoder(categories=[...]) or HashingVectorizer for this column, "
-                "in a ColumnTransformer), leave it out, or convert it: X.astype({"
+                "Encode it (OneHotEncoder or HashingVectorizer for this column, in a "
+                "ColumnTransformer), leave it out, or convert it: X.astype({"
                 f"{column!r}: float}})."
             )
         # All together, dates are numbers to scikit-learn; beside others they are not.

@@ -114,6 +114,10 @@ class Node:
         """Return the steps that learn in the next pass, and the routes to them."""
         raise NotImplementedError
 
+    def rounds(self) -> list[list[Leaf]]:
+        """Return the steps that learn in each pass, as far as that is known before the first."""
+        raise NotImplementedError
+
     def operation(self) -> Transform:
         """Return what it does to a block, once it is complete."""
         return Transform(self.path, self.estimator)
@@ -205,6 +209,9 @@ class Leaf(Node):
         if self.summaries is not None:
             route = (*route, Summarise(self.name, self.estimator, self.summaries))
         return [(self, route)]
+
+    def rounds(self) -> list[list[Leaf]]:
+        return [[self]] if self.learns else []
 
     @property
     def learner(self) -> Any:

@@ -19,7 +19,7 @@ from incremental._pipelines.gathered import Gathered
 from incremental._pipelines.layout import UNKNOWN, Known
 from incremental._pipelines.node import Leaf
 from incremental._pipelines.parameters import own_params
-from incremental._pipelines.routes import plan_along
+from incremental._pipelines.routes import Route, plan_along
 from incremental._pipelines.targets import columns_of_y, targets_of, with_target
 from incremental._pipelines.tree import goes_on, tree_of
 from incremental._planning.plan import Plan
@@ -161,9 +161,7 @@ class Passes:
             if not todo or todo[0][0].estimator is self._last:
                 return
             learner = self._learner_of([leaf for leaf, _ in todo])
-            names = [name for leaf, _ in todo for name in self._columns(leaf)]
-            planned = self._planned_for(todo[0][0])
-            yield learner, plan_along(planned, names, [route for _, route in todo], True)
+            yield learner, self._along([leaf for leaf, _ in todo], [route for _, route in todo])
             for (leaf, _), trained in zip(todo, learner.model, strict=True):
                 leaf.take(trained)
 
@@ -195,6 +193,24 @@ class Passes:
         """Return the blocks for a step, and for those that learn in the same pass."""
         inside = [p for path, p in self._inside.items() if f"{leaf.path}__".startswith(f"{path}__")]
         return inside[-1] if inside else self._planned
+
+    def ahead(self) -> Iterator[tuple[str, Plan]]:
+        """Yield the names of those who learn and what they read, for each pass, reading nothing."""
+        for leaves in self._tree.rounds():
+            if leaves[0].estimator is self._last:
+                return
+            names = ", ".join(leaf.path or type(leaf.estimator).__name__ for leaf in leaves)
+            yield names, self._along(leaves, [()] * len(leaves))
+
+    @property
+    def needs_rows(self) -> bool:
+        """Say whether the first rows are read before."""
+        return self._tree.needs_rows
+
+    def _along(self, leaves: list[Leaf], routes: list[Route]) -> Plan:
+        """Return the plan of a pass in which steps learn."""
+        names = [name for leaf in leaves for name in self._columns(leaf)]
+        return plan_along(self._planned_for(leaves[0]), names, routes, True)
 
     def _columns(self, leaf: Leaf) -> dict[str, str]:
         """Return what blocks call the values that a step learns from, and what it calls them."""

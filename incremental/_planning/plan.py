@@ -38,8 +38,9 @@ class Plan:
     def windows(self) -> list[Window]:
         """The windows, in the order of the blocks."""
         graph, keys = self.blocks.graph, self.blocks.keys
+        traced, self._traced = self._traced, None  # not needed any more
         with disable_gc():  # see `plan`
-            return windows(graph, keys, self._traced or trace(graph, keys))
+            return windows(graph, keys, traced or trace(graph, keys))
 
     def shuffled(self, rng: np.random.Generator) -> list[int]:
         """Return the positions of the blocks in another order.
@@ -130,9 +131,10 @@ def _hoisted(
     graph: Graph, blocks: Sequence[tuple[Key, ...]], shared: set[Key]
 ) -> tuple[Trace, set[Key]]:
     """Return `shared` and all else that is computed before the first block, and a trace without."""
-    graph, found = dict(graph), shared
+    found = shared
     while True:
-        graph.update((key, DataNode(key, None)) for key in found)
+        if found:
+            graph = {**graph, **{key: DataNode(key, None) for key in found}}
         traced = trace(graph, blocks)
         found = traced.hoistable
         if not found:

@@ -107,10 +107,11 @@ def trace(graph: Graph, blocks: Sequence[tuple[Key, ...]]) -> Trace:
     [['b0', 'mean', 's0'], ['b1', 'mean', 's1'], ['b2', 'mean', 's2'], ['b3', 'mean', 's3']]
     """
     result, known = Trace(), _Known()
+    nothing: dict[Key, int] = {}  # one for all: a million blocks may borrow nothing
     for i, keys in enumerate(blocks):
         own, borrowed, reads = _follow(graph, i, keys, known)
         result.owned.append(own)
-        result.borrowed.append(borrowed)
+        result.borrowed.append(borrowed or nothing)
         result.reads.append(reads)
     result.hoistable = {
         key

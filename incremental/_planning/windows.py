@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -23,8 +23,8 @@ class Window:
     tasks: dict[Key, GraphNode]
     #: The values that it takes from earlier windows, and the window each comes from.
     inputs: dict[Key, Window]
-    #: The values that are asked of it.
-    outputs: set[Key]
+    #: The values that are asked of it, each once.
+    outputs: Collection[Key]
     #: The positions of its blocks; empty if it only computes what later windows need.
     blocks: range = range(0)
     #: How many later windows take values from it.
@@ -73,6 +73,7 @@ def windows(graph: Graph, blocks: Sequence[tuple[Key, ...]], traced: Trace) -> l
                 lent.setdefault(window_of[holder], set()).add(key)
                 span[key, holder] = i - holder
     _warn_if_all_to_all(span.values(), len(blocks))
+    nothing: dict[Key, Window] = {}  # one for all: a million windows may take nothing
     result: list[Window] = []
     producer: dict[Key, Window] = {}
     for w, (start, stop) in enumerate(pairwise(starts)):
@@ -80,8 +81,10 @@ def windows(graph: Graph, blocks: Sequence[tuple[Key, ...]], traced: Trace) -> l
         outputs = {key for block in blocks[start:stop] for key in block}
         for key in [key for key in tasks if key in lent[w]] if w in lent else ():
             result.append(_split_off(key, tasks, outputs, producer))
-        inputs = _inputs(tasks, outputs, producer)
-        result.append(Window(tasks, inputs, outputs, range(start, stop)))
+        inputs = _inputs(tasks, outputs, producer) or nothing
+        is_one = len(outputs) == len(blocks[start])  # whose keys, a tuple, take less than a set
+        asked = blocks[start] if is_one and stop - start == 1 else outputs
+        result.append(Window(tasks, inputs, asked, range(start, stop)))
     for window in result:
         for lender in set(window.inputs.values()) if window.inputs else ():
             lender.n_users += 1

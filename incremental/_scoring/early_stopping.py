@@ -172,13 +172,19 @@ class Validation:
             self.best_score, self.best_model = found, copy.deepcopy(model)
         return self._n_without_rise >= self._n_iter_no_change
 
-    def _score(self, model: Any) -> float:
+    def planned_for(self, model: Any) -> Plan:
+        """Return the blocks to validate on, with the values that the score looks at."""
         planned = self._planned
         models, scorer = handed_on(model, self._scorer)
         asked = models[-1].score if scorer is None else metric_of(scorer)
         if "sample_weight" in planned.blocks.names and not accepts(asked, "sample_weight"):
             names = [name for name in planned.blocks.names if name != "sample_weight"]
             planned = Plan(planned.blocks.only(*names))
+        return planned
+
+    def _score(self, model: Any) -> float:
+        planned = self.planned_for(model)
+        _, scorer = handed_on(model, self._scorer)
         try:
             return score(model, scorer, planned, self._engine, self._prefetch, {})
         except BlockError as error:

@@ -49,6 +49,8 @@ def distinct(values: Any, counts: np.ndarray | None = None) -> Distinct:
     if values.dtype == object:
         return _of_objects(values, counts)
     if not hasattr(values, "iloc"):
+        if counts is None:
+            return Distinct(*np.unique(values, return_counts=True))
         found, codes = np.unique(values, return_inverse=True)
         return Distinct(found, _add(codes, counts, len(found)))
     import pandas as pd

@@ -84,8 +84,10 @@ def _roles(encoder: Any, i: int, summary: Table) -> np.ndarray:
         n_categories -= 1
     counts = np.zeros(n_categories, np.int64)
     np.add.at(counts, codes[is_category], column.counts[is_category])
-    least = encoder.min_frequency or 0
-    frequent = counts >= (least if isinstance(least, Integral) else least * summary.n_rows)
+    least: Any = encoder.min_frequency or 0
+    if not isinstance(least, Integral):
+        least = least * summary.n_rows
+    frequent: np.ndarray = counts >= least
     most = encoder.max_categories
     if most is not None and most < frequent.sum() + 1:
         frequent[np.argsort(counts, kind="stable")[: n_categories - (most - 1)]] = False

@@ -60,7 +60,7 @@ def missing(X: Any, value: Any) -> np.ndarray:
     return np.broadcast_to(value == X, X.shape).astype(bool)
 
 
-def patterns(estimator: Any, X: Any) -> Any:
+def patterns(estimator: Any, X: Any, dtype: Any = None) -> Any:
     """Return two rows: one with values that are there, one with missing ones, as far as X has any.
 
     Examples
@@ -71,28 +71,29 @@ def patterns(estimator: Any, X: Any) -> Any:
     array([[ 1., nan],
            [nan, nan]])
     """
-    if X.shape[0] == 0:
-        return X
-    found, value = checked(estimator, X), estimator.missing_values
+    found = checked(estimator, X, dtype)
+    mask = missing(found.data if sp.issparse(found) else found, estimator.missing_values)
+    return _patterns(X, found, mask)
+
+
+def _patterns(X: Any, found: Any, mask: np.ndarray) -> Any:
+    """Return the same of the array, or sparse matrix, that was made of X.
+
+    Of a sparse matrix, `mask` is that of its stored values: its zeros are there.
+    """
+    if found.shape[0] == 0:
+        return found if sp.issparse(found) else X
     if sp.issparse(found):
-        return _patterns_of_sparse(found, value)
-    mask = missing(found, value)
+        few = np.zeros((2, found.shape[1]), found.dtype)
+        if mask.any():  # what is missing may not be of the dtype of X
+            lost = np.bincount(found.tocoo().col[mask], minlength=found.shape[1])
+            few[0, lost == found.shape[0]] = few[1, lost > 0] = found.data[mask][0]
+        return type(found)(few)
     there, lost = mask.argmin(axis=0), mask.argmax(axis=0)
-    lost = np.where(mask.any(axis=0), lost, there)
-    pairs = np.stack([there, lost], axis=1)
+    pairs = np.stack([there, np.where(mask.any(axis=0), lost, there)], axis=1)
     if not hasattr(X, "iloc"):
         return np.stack([found[pair, i] for i, pair in enumerate(pairs)], axis=1)
     return assemble([X.iloc[pair, i] for i, pair in enumerate(pairs)], X.columns)
-
-
-def _patterns_of_sparse(X: Any, value: Any) -> Any:
-    """Do the same for a sparse matrix, whose zeros are there."""
-    is_missing = missing(X.data, value)
-    lost = np.bincount(X.tocoo().col[is_missing], minlength=X.shape[1])
-    found = np.zeros((2, X.shape[1]), X.dtype)
-    if is_missing.any():  # what is not there may not be of the dtype of X
-        found[0, lost == X.shape[0]] = found[1, lost > 0] = value
-    return type(X)(found)
 
 
 class Pattern(Summaries):
@@ -116,28 +117,28 @@ class Means(NamedTuple):
     counts: np.ndarray
 
 
-class _Mean(Pattern):
+class _Mean(Summaries):
     """The means of what is there, of sums that lose nothing.
 
     Within one unit in the last place of the mean of all rows; scikit-learn's own is further off.
     """
 
     def block(self, estimator: Any, X: Any, y: Any = None) -> Means:
-        value = estimator.missing_values
         found = checked(estimator, X, FLOATS)
         if sp.issparse(found):
-            mask = missing(found.data, value)
-            n_missing = np.bincount(found.tocoo().col[mask], minlength=X.shape[1])
-            found.data[mask] = 0
+            mask = missing(found.data, estimator.missing_values)
+            n_missing = np.bincount(found.tocoo().col[mask], minlength=found.shape[1])
+            filled = found.copy()
+            filled.data[mask] = 0
         else:
-            mask = missing(found, value)
+            mask = missing(found, estimator.missing_values)
             n_missing = mask.sum(axis=0)
-            found = np.where(mask, 0, found)
-        counts = X.shape[0] - n_missing
-        return Means(patterns(estimator, X), column_sums(found.astype(np.float64)), counts)
+            filled = np.where(mask, 0, found)
+        sums = column_sums(filled.astype(np.float64, copy=False))
+        return Means(_patterns(X, found, mask), sums, found.shape[0] - n_missing)
 
     def merge(self, estimator: Any, first: Means, second: Means) -> Means:
-        few = super().merge(estimator, first.rows, second.rows)
+        few = patterns(estimator, concatenate([first.rows, second.rows]), FLOATS)
         return Means(few, first.sums + second.sums, first.counts + second.counts)
 
     def fit(self, estimator: Any, summary: Means) -> None:

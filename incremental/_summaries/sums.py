@@ -49,10 +49,20 @@ def column_sums(X: Any) -> Sum:
     if sp.issparse(X):
         data, columns = stored(X)
         return sums_by(columns, data, X.shape[1])
-    unit = _unit(np.abs(X).max(axis=0, initial=0), len(X))
-    high = X + unit
-    high -= unit
-    return Sum(high.sum(axis=0), (X - high).sum(axis=0))
+    total = Sum(*np.zeros((2, X.shape[1])))
+    n_rows = max(1, _N_VALUES // max(1, X.shape[1]))
+    for start in range(0, len(X), n_rows):
+        part = X[start : start + n_rows]
+        unit = _unit(np.abs(part).max(axis=0), len(part))
+        high = part + unit
+        high -= unit
+        low = np.subtract(part, high)
+        total = total + Sum(high.sum(axis=0), low.sum(axis=0))
+    return total
+
+
+#: Values that are added at once: they and what is made of them stay in the cache of a core.
+_N_VALUES = 16_384
 
 
 def sums_by(groups: np.ndarray, values: np.ndarray, n_groups: int) -> Sum:
@@ -105,7 +115,7 @@ class Moments(NamedTuple):
 
     def __add__(self, other: Any) -> Moments:
         n = np.maximum(self.n + other.n, 1)
-        center = self.center * (self.n / n) + other.center * (other.n / n)
+        center = self.center + (other.center - self.center) * (other.n / n)
         one, two = self.about(center), other.about(center)
         return Moments(one.n + two.n, center, one.sum + two.sum, one.squares + two.squares)
 
@@ -129,7 +139,8 @@ def moments(X: Any) -> Moments:
         return _moments_of_sparse(X)
     missing = np.isnan(X)
     n = len(X) - missing.sum(axis=0)
-    center = column_sums(np.where(missing, 0, X)).value / np.maximum(n, 1)
+    base = np.where(missing, 0, X)[:1].sum(axis=0)  # of constant columns the center is exact
+    center = base + column_sums(np.where(missing, 0, X - base)).value / np.maximum(n, 1)
     apart = np.where(missing, 0, X - center)
     return Moments(n, center, column_sums(apart).value, column_sums(apart**2).value)
 

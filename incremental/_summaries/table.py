@@ -4,19 +4,51 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
+from sklearn.feature_selection import (
+    GenericUnivariateSelect,
+    SelectFdr,
+    SelectFpr,
+    SelectFwe,
+    SelectKBest,
+    SelectPercentile,
+    VarianceThreshold,
+)
 from sklearn.impute import MissingIndicator, SimpleImputer
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+from sklearn.preprocessing import (
+    KBinsDiscretizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    SplineTransformer,
+)
 
 from incremental._summaries.base import Summaries
 from incremental._summaries.encoders import Encoders
+from incremental._summaries.extremes import Extremes
 from incremental._summaries.imputers import Imputers, Pattern
+from incremental._summaries.selection import Univariate, Variances
+from incremental._summaries.text import DocumentFrequencies, Features, Vocabularies
 
 #: By the exact class: what is derived may learn otherwise.
 OF_SCIKIT_LEARN: dict[type, Summaries] = {
+    CountVectorizer: Vocabularies(),
+    DictVectorizer: Features(),
+    GenericUnivariateSelect: Univariate(),
+    KBinsDiscretizer: Extremes(),
     MissingIndicator: Pattern(),
     OneHotEncoder: Encoders(),
     OrdinalEncoder: Encoders(),
+    SelectFdr: Univariate(),
+    SelectFpr: Univariate(),
+    SelectFwe: Univariate(),
+    SelectKBest: Univariate(),
+    SelectPercentile: Univariate(),
     SimpleImputer: Imputers(),
+    SplineTransformer: Extremes(),
+    TfidfTransformer: DocumentFrequencies(),
+    TfidfVectorizer: Vocabularies(),
+    VarianceThreshold: Variances(),
 }
 
 PROTOCOL = ("block_summary", "merge_summaries", "fit_summary")

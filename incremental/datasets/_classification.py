@@ -242,4 +242,4 @@ def _shares(weights: ArrayLike | None, n_classes: int) -> np.ndarray:
         shares = np.append(shares, 1 - shares.sum())
     if shares.min() < 0 or not shares.any():
         raise ValueError(f"weights must be {wanted}. Got {weights!r} instead.")
-    return shares / shares.sum()
+    return np.asarray(shares / shares.sum())

@@ -71,7 +71,7 @@ def _rows(n_samples: int, n_features: int, chunks: Chunks) -> tuple[int, ...]:
             "chunks must be a number of rows, the numbers of rows of all blocks, which add up to "
             f"n_samples={n_samples}, a size in bytes, 'auto' or None. Got {chunks!r} instead."
         )
-    return rows
+    return tuple(rows)
 
 
 def entropy_of(random_state: int | RandomState | None) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import zarr
 from sklearn.preprocessing import StandardScaler
 
 from incremental import Incremental
+from tests.conftest import needs_callbacks
 
 
 def write(path, kind, values):
@@ -24,6 +25,7 @@ def write(path, kind, values):
 READ = {"parquet": dd.read_parquet, "csv": dd.read_csv, "zarr": da.from_zarr}
 
 
+@needs_callbacks
 @pytest.mark.parametrize("kind", READ)
 def test_each_pass_learns_what_the_file_holds_then(kind, tmp_path):
     path = str(tmp_path / "data")

@@ -12,7 +12,7 @@ collect_ignore_glob = [] if find_spec("distributed") else ["test_cluster_*"]
 
 
 @pytest.fixture(scope="session")
-def three_processes():
+def three_processes(forkserver):
     import distributed
 
     from tests.engines.on_clusters import start_cluster

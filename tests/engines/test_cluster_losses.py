@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from incremental import BlockError, Incremental
 from incremental._data.blocks import make_blocks
 from incremental._engines.cluster import losses, stream
+from incremental._engines.cluster.convoy import Alone
 from incremental._engines.open import open_engine
 from tests.conftest import in_blocks, loop, same_state
 from tests.engines.on_clusters import (
@@ -88,7 +89,7 @@ def test_a_block_that_kills_its_worker_is_given_up(clean):
     assert model.n_seen_ == 25
 
 
-def test_a_worker_may_retire_while_it_learns(log):
+def test_a_worker_may_retire_while_it_learns(log, forkserver):
     X, blocks = numbered(20)
     # A cluster of its own: a retired worker does not come back.
     with start_cluster() as cluster, distributed.Client(cluster) as client:
@@ -316,7 +317,7 @@ def test_values_that_are_lost_before_they_are_gathered_are_asked_for_again(threa
     X, _ = classification(n_blocks=3)
     with threads_as_workers.as_current(), open_engine([X]) as engine:
         feed = stream._Gathering(
-            threads_as_workers, engine.plan(make_blocks(X)), limit=lambda n: 3, start=0, stop=3
+            threads_as_workers, engine.plan(make_blocks(X)), lambda n: 3, 0, 3, Alone()
         )
         while feed.n_done < 3:
             feed.process()

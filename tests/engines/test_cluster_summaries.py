@@ -56,6 +56,7 @@ def test_a_regressor_of_a_transformed_y_learns_on_a_cluster(clean):
     assert same_state(there.regressor_, here.regressor_)
 
 
+@pytest.mark.slow
 def test_a_summary_counts_once_where_workers_die(clean, log):
     X, blocks = numbered(40)
 

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from incremental import BlockError, Incremental
-from tests.conftest import in_blocks, loop, same_state
+from tests.conftest import in_blocks, loop, needs_callbacks, same_state
 from tests.engines.on_clusters import Traced, classification, numbered, start_cluster
 
 
@@ -40,6 +40,7 @@ def test_passes_in_another_order_are_those_of_one_process(clean, batch_size):
     assert model.n_iter_ == expected.n_iter_ == 4
 
 
+@needs_callbacks
 def test_callbacks_see_each_model_and_may_stop(clean):
     X, blocks = numbered(12)
     seen = []
@@ -78,7 +79,7 @@ def test_early_stopping_and_scores_are_those_of_one_process(clean):
     assert model.validation_scores_ == expected.validation_scores_
 
 
-def test_a_secured_cluster_works_unchanged():
+def test_a_secured_cluster_works_unchanged(forkserver):
     pytest.importorskip("cryptography")
     X, y = classification(n_blocks=4)
     security = distributed.Security.temporary()
@@ -155,6 +156,7 @@ def test_steps_of_a_pipeline_are_those_of_one_process_on_threads(batch_size, thr
     assert same_state(found[-1][-1], expected[-1][-1])
 
 
+@needs_callbacks
 def test_callbacks_see_the_blocks_of_each_order(threads_as_workers):
     X, y = classification(n_blocks=3)
 

@@ -31,7 +31,7 @@ from sklearn.model_selection import (
 )
 
 from incremental import Incremental
-from tests.conftest import in_blocks, loop, same_state
+from tests.conftest import in_blocks, loop, needs_callbacks, same_state
 
 GRID = {"estimator__alpha": [1e-4, 1e-1]}
 GROUPS = np.arange(120) % 6
@@ -224,6 +224,7 @@ class Appended:
         return False
 
 
+@needs_callbacks
 def test_callbacks_hear_the_blocks_of_a_search_in_other_processes(data, tmp_path):
     X, y = data
     model = Incremental(SGD).set_callbacks(Appended(tmp_path))

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import runpy
+import sys
 import warnings
 
 import pytest
@@ -10,7 +12,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.linear_model import SGDClassifier
 
 import incremental
-from incremental import Incremental
+from incremental import Incremental, _compat
 from tests.conftest import same_state
 
 
@@ -36,3 +38,18 @@ def test_a_model_of_another_version_warns(name, version, source):
         warnings.simplefilter("error")
         pickle.loads(saved)
         copy.deepcopy(model)
+
+
+def test_where_scikit_learn_has_no_callbacks_the_error_says_which_version_has(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.callback", None)  # as in scikit-learn 1.6 to 1.8
+    old = runpy.run_path(_compat.__file__)
+
+    class Old(old["CallbackSupportMixin"], Incremental):
+        fit = old["with_callbacks"](Incremental.fit)
+
+    model = Old(sgd(), classes=[0, 1])
+    assert not hasattr(model, "set_callbacks")
+    reason = "'Old' object has no attribute 'set_callbacks': callbacks need scikit-learn 1.9"
+    with pytest.raises(AttributeError, match=reason):
+        model.set_callbacks()
+    assert model.fit([[0.0], [1.0]], [0, 1]).n_iter_ == 1

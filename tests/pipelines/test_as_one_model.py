@@ -24,7 +24,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import MinMaxScaler, Normalizer, OneHotEncoder, StandardScaler
 
 from incremental import BlockError, Incremental
-from tests.conftest import Source, in_blocks, same_state
+from tests.conftest import Source, in_blocks, needs_callbacks, same_state
 from tests.pipelines.common import CLASSES, by_column, frame, lazy, sgd
 
 
@@ -97,6 +97,7 @@ def test_early_stopping_trains_the_steps_on_the_blocks_that_are_learned(source):
     assert len(model.validation_scores_) == model.n_iter_
 
 
+@needs_callbacks
 def test_callbacks_see_the_passes_of_all_steps(source):
     seen = []
 

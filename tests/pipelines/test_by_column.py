@@ -178,13 +178,13 @@ AIRLINES = "9E AA AS B6 DL EV F9 FL HA MQ OO UA US VX WN YV".split()
 
 
 def delayed_flights(path, reads):
-    """Return flights that arrived, and whether they were late; count the reads of each file."""
+    """Return flights until April that arrived, and whether they were late; count reads of files."""
 
     def note(part):
         reads[int(part.index[0])] += 1
         return part
 
-    flights = dd.read_parquet(path)
+    flights = dd.read_parquet(path).partitions[:4]
     flights = flights.map_partitions(note, meta=flights._meta).dropna(subset=["arr_delay"])
     flights = flights.assign(
         late=(flights.arr_delay > 15).astype(int),
@@ -216,7 +216,7 @@ def test_flights_from_parquet_are_searched_as_one_pipeline(flights_path):
     reads.clear()
     model.fit(X, y)
     # The scaler and the classifier; the columns in the first rows.
-    assert [reads[first] for first in sorted(reads)] == [3, *[2] * 11]
+    assert [reads[first] for first in sorted(reads)] == [3, 2, 2, 2]
     memory = X.compute()
     auc = roc_auc_score(y, model.predict_proba(X).compute()[:, 1])
     whole = clone(model.estimator).set_params(sgdclassifier__max_iter=1, sgdclassifier__tol=None)

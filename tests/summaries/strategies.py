@@ -19,6 +19,7 @@ TEXTS = st.sampled_from(["a", "b", "cc", "ddd", "é"])
 #: Values of a column of a frame, and the dtypes that it may have in a block.
 KINDS = {
     "int": (NUMBERS, ["int64", "int8", "Int64", "float64", object]),
+    "count": (COUNTS, ["int64", "Int64", "float64"]),
     "float": (FLOATS, ["float64", "float32", "Float64", object]),
     "text": (st.one_of(TEXTS, st.none()), ["str", object, "category", "string"]),
     "bool": (st.booleans(), ["bool", "boolean", object]),
@@ -43,12 +44,15 @@ def frames(draw, kinds=None):
     n = draw(st.integers(1, 10))
     kinds = draw(st.lists(st.sampled_from(kinds or sorted(KINDS)), min_size=1, max_size=3))
     columns = [draw(st.lists(KINDS[kind][0], min_size=n, max_size=n)) for kind in kinds]
+    dtypes = [st.sampled_from(KINDS[kind][1]) for kind in kinds]
+    if int(pd.__version__.split(".")[0]) < 3:  # puts frames together by another rule if empty
+        dtypes = [st.just(draw(dtype)) for dtype in dtypes]
     blocks = []
     for part in cut(list(range(n)), draw(cuts(n))):
         one = {}
-        for i, (kind, column) in enumerate(zip(kinds, columns, strict=True)):
-            dtype = draw(st.sampled_from(KINDS[kind][1]))
-            one[f"c{i}"] = pd.Series([column[j] for j in part], dtype=object).astype(dtype)
+        for i, (dtype, column) in enumerate(zip(dtypes, columns, strict=True)):
+            values = pd.Series([column[j] for j in part], dtype=object)
+            one[f"c{i}"] = values.astype(draw(dtype))
         blocks.append(pd.DataFrame(one))
     return blocks
 

@@ -33,7 +33,6 @@ each block again, to have a model of all blocks before it.
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -47,9 +46,10 @@ from dask.typing import Key
 
 from incremental._engines.cluster import tasks
 from incremental._engines.cluster.convoy import Alone
-from incremental._engines.cluster.feed import Feed, Graph, OnSubmit
+from incremental._engines.cluster.feed import Feed
 from incremental._engines.cluster.losses import Failed, Lost, release
 from incremental._engines.cluster.progress import Progress
+from incremental._engines.cluster.sending import Graph, OnSubmit
 from incremental._engines.cluster.tasks import Checkpoint
 from incremental._engines.cluster.together import Together
 from incremental._planning.plan import Plan
@@ -98,8 +98,7 @@ class Chain(Feed):
         self._progress = progress
         self._interval = interval
         self._listening = listening
-        # What a dashboard shows are the letters before the first other one.
-        label = re.sub(r"[^A-Za-z-]", "", progress.learner.label)
+        label = progress.label
         self._learn = f"partial_fit-{label}-{self.token}"
         self._checkpoint = f"checkpoint-{label}-{self.token}"
         #: The key of the last learner of the chain.
@@ -156,7 +155,7 @@ class Chain(Feed):
         position = positions[-1]
         if positions[0] == self.start:
             start: Graph = {self._last: DataNode(self._last, self._progress.starting())}
-            self._send_large(start, self._anchored.append)
+            self.sender.send_large(start, self._anchored.append)
             graph.update(start)
         options: dict[str, Any] = {}
         if not self._n_in_interval:
@@ -189,7 +188,7 @@ class Chain(Feed):
         if not self._anchors:
             names = [f"anchor-{uuid.uuid4().hex}" for _ in range(N_ANCHORS)]
             # To all workers, so that no interval is lost with a worker that has nothing else of it.
-            self._anchors += self.scatter(dict.fromkeys(names), broadcast=True)
+            self._anchors += self.sender.scatter(dict.fromkeys(names), broadcast=True)
         anchor = self._anchors.pop()
         self._anchored.append(anchor)
         return anchor.key
@@ -278,7 +277,7 @@ class Chain(Feed):
         function: Callable[[Any], Checkpoint],
     ) -> distributed.Future:
         key = (self._checkpoint, function.__name__)
-        self._submit({key: Task(key, function, TaskRef(learner.key))}, {key: found.append})
+        self.sender.submit({key: Task(key, function, TaskRef(learner.key))}, {key: found.append})
         return found[-1]
 
     def close(self) -> None:
@@ -293,5 +292,5 @@ class Chain(Feed):
 
 def _inputs(window: Window) -> list[Key]:
     """Return the keys of what lies on the cluster already that a window needs."""
-    needed = {d for task in window.tasks.values() for d in task.dependencies} | window.outputs
+    needed = {d for task in window.tasks.values() for d in task.dependencies} | {*window.outputs}
     return [key for key in needed if key not in window.tasks]

@@ -117,7 +117,7 @@ class Convoy:
         if front > self.front:
             self.front = front
             for member in self._members:
-                member.wake()
+                member.follow(front)
 
     def leave(self, member: Member) -> None:
         if member in self._members:
@@ -156,23 +156,26 @@ class Member(Alone):
         #: The first visit that it has not done.
         self.visit: float = visits[0]
         self._visits = visits
-        #: Whether it waits for the others.
-        self._waits = False
+        #: When it is woken: it submits several blocks at once, as each message costs.
+        self._begins_at: float = 0
         self._wake = _nothing
 
     def join(self, wake: Callable[[], None]) -> AbstractContextManager:
         self._wake = wake
         return self.convoy.lock
 
-    def wake(self) -> None:
-        if self._waits:
-            self._waits = False
+    def follow(self, front: float) -> None:
+        """Submit more if the others are far enough."""
+        if 0 < self._begins_at <= front:
+            self._begins_at = 0
             self._wake()
 
     def has_room(self, position: int, limit: int) -> bool:
         with self.convoy.lock:
-            self._waits = self._visits[position] >= self.convoy.front + limit
-            return not self._waits
+            front = self.convoy.front
+            if front >= self._begins_at and self._visits[position] >= front + limit:
+                self._begins_at = self._visits[position] - limit + 1 + limit // 2
+            return front >= self._begins_at
 
     def is_there(self, name: Key) -> bool:
         return self.convoy.is_held(name)

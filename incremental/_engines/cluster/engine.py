@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
@@ -18,7 +17,7 @@ from incremental._compat import fused
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
 from incremental._engines.base import Engine, Prefetch, Turn
-from incremental._engines.budget import make_budget
+from incremental._engines.budget import Budget, make_budget
 from incremental._engines.cluster.convoy import Alone
 from incremental._engines.cluster.stream import stream
 from incremental._engines.cluster.training import turns
@@ -67,10 +66,17 @@ class ClusterEngine(Engine):
             "frames, or pass shuffle='tasks' to Bag.groupby."
         )
 
-    def plan(self, blocks: Blocks) -> Plan:
+    @property
+    def workers(self) -> int:
+        return sum(self.client.nthreads().values())
+
+    def budget(self, prefetch: Prefetch) -> Budget:
+        return make_budget(prefetch, self.workers, self._memory)
+
+    def prepare(self, blocks: Blocks) -> Blocks:
         # Each task costs the scheduler much more than it costs to fuse.
         graph = fused(blocks.graph, chain.from_iterable(blocks.keys))
-        return super().plan(replace(blocks, graph=graph))
+        return replace(blocks, graph=graph)
 
     def company(self, planned: Plan) -> AbstractContextManager[Alone]:
         """Return a context with whom the blocks are shared."""
@@ -80,7 +86,7 @@ class ClusterEngine(Engine):
     def stream(
         self, planned: Plan, *, prefetch: Prefetch = None
     ) -> Iterator[Iterator[tuple[int, Block]]]:
-        n_ahead = self._prefetch(prefetch, planned.blocks)
+        n_ahead = self.budget(prefetch).blocks_of(planned.blocks.largest)
         with (
             self.company(planned) as company,
             stream(planned, self.client, n_ahead, company) as computed,
@@ -91,18 +97,12 @@ class ClusterEngine(Engine):
     def train(
         self, learner: Any, planned: Plan, *, prefetch: Prefetch = None, listening: bool = False
     ) -> Iterator[Iterator[Turn]]:
-        n_ahead = self._prefetch(prefetch, planned.blocks)
+        budget = self.budget(prefetch)
         with (
             self.company(planned) as company,
-            turns(learner, planned, self.client, n_ahead, listening, company) as found,
+            turns(learner, planned, self.client, budget, listening, company) as found,
         ):
             yield found
-
-    def _prefetch(self, given: Prefetch, blocks: Blocks) -> int:
-        """Return how many blocks are computed ahead: what is given, or what keeps all busy."""
-        budget = make_budget(given, sum(self.client.nthreads().values()), self._memory)
-        largest = max(map(blocks.n_bytes, range(len(blocks))), default=0)
-        return int(min(budget.n_blocks, budget.n_bytes // largest if largest else math.inf))
 
     def _memory(self) -> int | None:
         """Return the memory of all workers; None if they have no limit."""
@@ -113,6 +113,13 @@ class ClusterEngine(Engine):
 @contextmanager
 def open_cluster(client: distributed.Client) -> Iterator[ClusterEngine]:
     """Yield an engine; within a task, let another one have its thread meanwhile."""
+    with out_of_the_way():
+        yield ClusterEngine(client)
+
+
+@contextmanager
+def out_of_the_way() -> Iterator[None]:
+    """Within a task, let another one have its thread meanwhile."""
     with ExitStack() as stack:
         try:
             distributed.secede()
@@ -124,4 +131,4 @@ def open_cluster(client: distributed.Client) -> Iterator[ClusterEngine]:
             stack.callback(distributed.rejoin)
             # joblib's dask backend leaves them, too, wherever an estimator computes in parallel.
             stack.enter_context(joblib.parallel_config("sequential"))
-        yield ClusterEngine(client)
+        yield

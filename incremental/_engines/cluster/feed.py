@@ -9,29 +9,21 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import distributed
-from dask.highlevelgraph import HighLevelGraph
-from dask.sizeof import sizeof
-from dask.task_spec import Alias, DataNode, GraphNode
+from dask.task_spec import Alias, DataNode
 from dask.typing import Key
 
 from incremental._engines.cluster.convoy import Alone
 from incremental._engines.cluster.held import Held
 from incremental._engines.cluster.losses import Failed, Lost, check_open, release, warn_of_silence
-from incremental._planning.graph import cull
+from incremental._engines.cluster.sending import Graph, OnSubmit, Sender, kept, renamed
 from incremental._planning.plan import Plan
 from incremental._planning.windows import Window
-
-Graph = dict[Key, GraphNode]
-OnSubmit = Callable[[distributed.Future], Any]
-
-#: Values in memory of more bytes go straight to the workers, not with the graph.
-LARGE = 1_000_000
 
 #: So often a feed that waits looks whether its client is there, in seconds.
 CHECK_EVERY = 1.0
@@ -103,8 +95,7 @@ class Feed:
         self._shared: set[Key] = set()
         self.held = Held(self._waiting)
         self._events.put(self._open)
-        #: To submit with.
-        self._lock = company.join(lambda: self._events.put(_go_on))
+        self.sender = Sender(client, company, lambda: self._events.put(_go_on))
 
     @property
     def _limit(self) -> int:
@@ -137,9 +128,9 @@ class Feed:
             if n > 1
         }
         self._shared = set(shared)
-        with self._lock:
-            self._send_large(shared, self.held.for_all)
-            self._submit(shared, dict.fromkeys(shared, self.held.for_all))
+        with self.sender.lock:
+            self.sender.send_large(shared, self.held.for_all)
+            self.sender.submit(shared, dict.fromkeys(shared, self.held.for_all))
 
     def name(self, key: Key) -> Key:
         """Return what a key of the plan is called on the cluster."""
@@ -154,7 +145,7 @@ class Feed:
         """Submit windows while there is room for them."""
         graph: Graph = {}
         wanted: dict[Key, OnSubmit] = {}
-        with self._lock:
+        with self.sender.lock:
             while self._waiting and self._has_room():
                 if together := self.add_together(graph):
                     wanted.update(together)
@@ -168,7 +159,7 @@ class Feed:
                     continue
                 for position in self.take([window]):
                     wanted.update(self.add(graph, position))
-            self._submit(graph, wanted)
+            self.sender.submit(graph, wanted)
 
     def _tasks(self, window: Window) -> Graph:
         """Return the tasks of a window as they are called on the cluster."""
@@ -178,7 +169,7 @@ class Feed:
             if not isinstance(task, Alias) and name not in self._shared:
                 subs: dict[Key, Any] = {d: self.name(d) for d in task.dependencies}
                 tasks[name] = task.substitute(subs, key=name)
-        self._send_large(tasks, partial(self.held.for_window, window))
+        self.sender.send_large(tasks, partial(self.held.for_window, window))
         return tasks
 
     def _has_room(self) -> bool:
@@ -188,51 +179,6 @@ class Feed:
         n_under_way = self._n_submitted - self.n_done
         is_free = n_under_way == 0 or n_under_way + size <= self._limit
         return is_free and self.company.has_room(start, self._limit)
-
-    def _submit(self, graph: Graph, wanted: dict[Key, OnSubmit]) -> None:
-        if not wanted:
-            return
-        held = self._held_by_company(graph)
-        wanted = {**{future.key: _forget for future in held}, **wanted}
-        # A layer, since dask hashes a plain dictionary, which not all values allow that can be sent
-        # (h5py's).  No timeout, so that each submission has precedence over all later ones.
-        layer = HighLevelGraph.from_collections(f"blocks-{uuid.uuid4().hex}", graph)
-        futures = self.client.get(layer, list(wanted), sync=False, fifo_timeout="0s")
-        for future, on_submit in zip(futures, wanted.values(), strict=True):
-            on_submit(future)
-        self.company.submitted(graph, held)
-
-    def _send_large(self, tasks: Graph, hold: OnSubmit) -> None:
-        """Send values in memory to the workers, if they are large, rather than with the graph.
-
-        Not those that another feed of the convoy has sent.
-        """
-        values = {k: t.value for k, t in tasks.items() if isinstance(t, DataNode)}
-        there = [name for name in values if self.company.is_there(name)]
-        for name in there:
-            hold(distributed.Future(name, self.client))
-            del tasks[name], values[name]
-        self.company.submitted(there, [])
-        if values and sum(map(sizeof, values.values())) > LARGE:
-            held = self._held_by_company(values)
-            for future in self.scatter(values):
-                hold(future)
-            for key in values:
-                del tasks[key]
-            self.company.submitted(values, held)
-
-    def _held_by_company(self, names: Iterable[Key]) -> list[distributed.Future]:
-        """Return futures of what is to be held until others have submitted it, too."""
-        return [distributed.Future(name, self.client) for name in self.company.first(names)]
-
-    def scatter(self, values: dict[Key, Any], **options: Any) -> list[distributed.Future]:
-        """Send values to the workers."""
-        try:
-            return list(self.client.scatter(values, **options).values())
-        except (OSError, ValueError, KeyError) as error:  # a worker goes, or has gone
-            # The scheduler may have taken note already that this client wants them.
-            release([distributed.Future(key, self.client) for key in values])
-            raise Lost from error
 
     def take(self, windows: Sequence[Window]) -> range:
         """Take note that waiting windows of blocks are submitted; return the positions of these."""
@@ -311,38 +257,6 @@ class Feed:
 
 def _go_on() -> None:
     """There is room again."""
-
-
-def _forget(future: distributed.Future) -> None:
-    """Somebody else holds it."""
-
-
-def kept(graph: Mapping[Key, GraphNode]) -> Container[Key]:
-    """Return the keys that keep their names on the cluster.
-
-    The workers of a P2P shuffle ask for its barrier, which must not be fused, by its name; so that
-    this means the same in each pass, what the barrier needs has the same names, too.
-    """
-    return cull(graph, [key for key, task in graph.items() if task.block_fusion])
-
-
-def renamed(key: Key, token: str) -> Key:
-    """Return what a key is called for those who have a token.
-
-    Examples
-    --------
-    1 and "1" are two keys.
-
-    >>> renamed(("X", 1), "token"), renamed(1, "token"), renamed("1", "token")
-    (('X-token', 1), 'token-1', '1-token')
-    """
-    if isinstance(key, tuple):
-        return (_renamed(key[0], token), *key[1:])
-    return _renamed(key, token)
-
-
-def _renamed(key: Any, token: str) -> str:
-    return f"{key}-{token}" if isinstance(key, str) else f"{token}-{key!r}"
 
 
 def _needed(planned: Sequence[Window], start: int, stop: int) -> list[Window]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class Progress:
     numbers: Sequence[int]
     #: The position behind the last block to learn.
     stop: int
+    #: The bytes of the largest block that is known; 0 if none is.
+    largest: int = 0
     #: The last block that `learner` has seen; -1 if none.
     position: int = -1
     #: The block that a chain starts with; before `position` + 1 if blocks wait for more rows.
@@ -44,9 +47,15 @@ class Progress:
     #: The checkpoints of blocks that the caller was not told of yet.
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
 
+    @property
+    def label(self) -> str:
+        """What a dashboard shows of the learner: the letters before the first other character."""
+        return re.sub(r"[^A-Za-z-]", "", self.learner.label)
+
     def keep(self, position: int, checkpoint: Checkpoint) -> None:
         """Take the checkpoint of a block."""
         self.checkpoints[position] = checkpoint
+        self.largest = max(self.largest, checkpoint.n_bytes)
 
     def tell(self, position: int) -> None:
         """Take note that the caller knows a block to be learned."""

@@ -14,8 +14,9 @@ from dask.typing import Key
 from incremental._data.values import Block
 from incremental._engines.cluster.attempts import Attempts
 from incremental._engines.cluster.convoy import Alone
-from incremental._engines.cluster.feed import Feed, Graph, OnSubmit
+from incremental._engines.cluster.feed import Feed
 from incremental._engines.cluster.losses import Lost, release
+from incremental._engines.cluster.sending import Graph, OnSubmit
 from incremental._planning.plan import Plan
 
 

@@ -16,6 +16,7 @@ from dask.typing import Key
 from sklearn import config_context
 
 from incremental._data.blocks import Blocks
+from incremental._data.values import n_bytes
 from incremental._engines.cluster.losses import Failed
 from incremental._engines.execute import FAILURE, execute
 from incremental.exceptions import BlockError
@@ -35,6 +36,8 @@ class Checkpoint(NamedTuple):
     n_waiting: int
     #: What each block took that one task has loaded and learned last, with others or alone.
     seconds: float
+    #: The bytes of the largest block that was learned.
+    n_bytes: int
 
 
 class Load(NamedTuple):
@@ -70,7 +73,9 @@ def learn(number: int, layout: Blocks, learner: Any, *values: Any, anchor: None 
         Only for the scheduler, see `incremental._engines.cluster.chain`.
     """
     with _copied(learner) as learner:
-        learner.learn(number, layout.as_dict(values))
+        block = layout.as_dict(values)
+        learner.n_bytes = max(learner.n_bytes, n_bytes(block))
+        learner.learn(number, block)
     return learner
 
 
@@ -142,4 +147,5 @@ def checkpoint(learner: Any) -> Checkpoint:
         learner.waiting,
         learner.n_waiting,
         learner.seconds,
+        learner.n_bytes,
     )

@@ -17,7 +17,7 @@ from dask.sizeof import sizeof
 from dask.task_spec import DataNode
 from dask.typing import Key
 
-from incremental._engines.cluster.feed import LARGE
+from incremental._engines.cluster.sending import LARGE
 from incremental._planning.windows import Window
 
 #: How long one task loads and learns blocks, in seconds.

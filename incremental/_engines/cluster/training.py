@@ -14,6 +14,7 @@ from dask.task_spec import Alias, Task, TaskRef
 
 from incremental._data.blocks import Blocks
 from incremental._engines.base import Turn
+from incremental._engines.budget import Budget
 from incremental._engines.cluster.attempts import Attempts
 from incremental._engines.cluster.chain import Chain
 from incremental._engines.cluster.convoy import Alone
@@ -27,7 +28,7 @@ class Pass:
 
     Parameters
     ----------
-    learner, planned, client, prefetch, listening, company
+    learner, planned, client, budget, listening, company
         As for `turns`.
     """
 
@@ -36,26 +37,36 @@ class Pass:
         learner: Any,
         planned: Plan,
         client: distributed.Client,
-        prefetch: int,
+        budget: Budget,
         listening: bool,
         company: Alone,
     ):
         self.blocks = planned.blocks
         self.listening = listening
-        self._progress = Progress(learner, planned.blocks.numbers, len(planned.blocks))
+        self._progress = Progress(
+            learner, planned.blocks.numbers, len(planned.blocks), planned.blocks.largest
+        )
         #: No chain was opened yet.
         self._together = True
 
         def open_chain(limit: Callable[[int], int], company: Alone) -> Chain:
-            interval = max(1, prefetch)
+            interval = max(1, budget.n_blocks)
             # One task a block after a loss, and where nothing is to be loaded ahead, or by another.
-            together = self._together and prefetch > 0 and not listening and not company.names
+            together = (
+                self._together and budget.n_blocks > 0 and not listening and not company.names
+            )
             self._together = False
+
+            def in_memory(n_done: int) -> int:
+                return min(limit(n_done), 1 + budget.blocks_of(self._progress.largest))
+
             return Chain(
-                self._progress, client, planned, limit, company, interval, listening, together
+                self._progress, client, planned, in_memory, company, interval, listening, together
             )
 
-        self._attempts = Attempts(client, open_chain, planned.blocks.numbers, prefetch, company)
+        self._attempts = Attempts(
+            client, open_chain, planned.blocks.numbers, budget.n_blocks, company
+        )
 
     def learn(self, position: int) -> bool:
         """Wait until a block is learned; return whether it is known now that one had rows."""
@@ -146,7 +157,7 @@ def turns(
     learner: Any,
     planned: Plan,
     client: distributed.Client,
-    prefetch: int,
+    budget: Budget,
     listening: bool,
     company: Alone,
 ) -> Iterator[Iterator[ClusterTurn]]:
@@ -160,7 +171,7 @@ def turns(
         The blocks, in the order to learn them in.
     client : distributed.Client
         Where.
-    prefetch : int
+    budget : Budget
         At most so many blocks are under way besides the one that is being learned, and so many lie
         between two checkpoints.
     listening : bool
@@ -173,7 +184,7 @@ def turns(
     BlockError
         If a block cannot be computed or learned, after all blocks before it were learned.
     """
-    training = Pass(learner, planned, client, prefetch, listening, company)
+    training = Pass(learner, planned, client, budget, listening, company)
     try:
         yield (ClusterTurn(training, position) for position in range(len(planned.blocks)))
     finally:

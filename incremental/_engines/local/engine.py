@@ -12,6 +12,7 @@ from dask.typing import Key
 
 from incremental._data.values import Block
 from incremental._engines.base import Engine, Prefetch, Turn
+from incremental._engines.budget import Budget
 from incremental._engines.local.schedulers import Scheduler
 from incremental._engines.local.stream import stream
 from incremental._planning.graph import Graph
@@ -55,6 +56,13 @@ class LocalEngine(LearningHere):
     def get(self, graph: Graph, keys: Sequence[Key]) -> Sequence[Any]:
         return self._scheduler.get(graph, keys)
 
+    @property
+    def workers(self) -> int:
+        return self._scheduler.workers
+
+    def budget(self, prefetch: Prefetch) -> Budget:
+        return self._scheduler.budget(prefetch)
+
     def make_store(self, task: GraphNode) -> Any:
         # A copy writes all to the file, so that other processes see it; else it may wait in memory.
         return (task if self._scheduler.in_this_process else pickle.loads(pickle.dumps(task)))({})
@@ -62,7 +70,7 @@ class LocalEngine(LearningHere):
     def stream(
         self, planned: Plan, *, prefetch: Prefetch = None
     ) -> AbstractContextManager[Iterator[tuple[int, Block]]]:
-        return stream(planned, self._scheduler, self._scheduler.budget(prefetch))
+        return stream(planned, self._scheduler, self.budget(prefetch))
 
 
 class LocalTurn(Turn):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from typing import Any
 
 import dask.array as da
@@ -13,6 +14,7 @@ from joblib.parallel import FallbackToBackend, ParallelBackendBase, SequentialBa
 
 from incremental._compat import with_arguments
 from incremental._data.selectable import Selectable
+from incremental._engines.local.schedulers import client_of
 from incremental._engines.scan.joining import joined
 from incremental._engines.scan.scanning import serving
 from incremental._engines.scan.session import Session
@@ -80,6 +82,10 @@ class _OfOneCall(IncrementalBackend):
         with ExitStack() as stack:
             if parent is None:
                 computed = stack.enter_context(joined())
+                if computed.get is not None and client_of(computed.get):
+                    from incremental._engines.cluster.engine import out_of_the_way
+
+                    stack.enter_context(out_of_the_way())
                 session = stack.enter_context(Session(self._n_jobs, MOST_ALIVE, serving, computed))
             else:
                 session = parent.session
@@ -100,11 +106,12 @@ class _OfOneCall(IncrementalBackend):
         task = Task(self._call)
         # Candidates select the same rows of the same X.
         func = with_arguments(func, self._as_selectable)
+        context = copy_context()  # dask's annotations and its current client are parts of it
 
         def run() -> None:
             try:
                 task.check()
-                result = func()
+                result = context.run(func)
             except BaseException as error:
                 task.is_alone = True
                 future.set_exception(error)

@@ -16,6 +16,7 @@ from incremental._compat import is_store
 from incremental._data.blocks import Blocks
 from incremental._data.values import Block
 from incremental._engines.base import Prefetch
+from incremental._engines.budget import Budget
 from incremental._engines.local.engine import LearningHere
 from incremental._engines.local.schedulers import open_scheduler
 from incremental._engines.local.stream import stream
@@ -49,10 +50,19 @@ class ScanEngine(LearningHere):
     def make_store(self, task: GraphNode) -> Any:
         return pickle.loads(pickle.dumps(task))({})  # a copy writes all to the file at once
 
-    def plan(self, blocks: Blocks) -> Plan:
+    @property
+    def workers(self) -> int:
+        with open_scheduler(self._scheduler) as scheduler:
+            return scheduler.workers
+
+    def budget(self, prefetch: Prefetch) -> Budget:
+        with open_scheduler(self._scheduler) as scheduler:
+            return scheduler.budget(prefetch)
+
+    def prepare(self, blocks: Blocks) -> Blocks:
         # A file through which rows are shuffled is written once; who comes later must not write to
         # it again, and so each fit has one of its own.
-        return super().plan(_apart(blocks) if any(map(is_store, blocks.graph)) else blocks)
+        return _apart(blocks) if any(map(is_store, blocks.graph)) else blocks
 
     @contextmanager
     def stream(

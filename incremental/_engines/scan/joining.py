@@ -88,7 +88,7 @@ class Joined:
 
     def __call__(self, graph: Any, keys: Any, **options: Any) -> Any:
         task, get = current_task(), self.outer([])
-        if task is None or client_of(get) is not None:
+        if task is None or (task.is_alone and client_of(get) is not None):
             return get(graph, keys, **options)
         if task.is_alone:
             with open_scheduler(get) as scheduler:  # dask's would keep a pool for each thread

@@ -18,7 +18,7 @@ from dask.typing import Key
 from incremental._data.blocks import Blocks
 from incremental._engines.cluster.convoy import Alone, Convoy, Member
 from incremental._engines.cluster.engine import ClusterEngine
-from incremental._engines.cluster.feed import kept, renamed
+from incremental._engines.cluster.sending import kept, renamed
 from incremental._engines.scan.convoys import share
 from incremental._engines.scan.merging import Group, Keys
 from incremental._engines.scan.requests import Get, Question, Values
@@ -95,9 +95,8 @@ class MeetingOnCluster(ClusterEngine):
             return super().get(graph, keys)
         return Values(self._task, self.client.get, graph, keys).result()
 
-    def plan(self, blocks: Blocks) -> Plan:
-        # Fused tasks would hide what the fits have in common.
-        return super(ClusterEngine, self).plan(blocks)
+    def prepare(self, blocks: Blocks) -> Blocks:
+        return blocks  # fused tasks would hide what the fits have in common
 
     @contextmanager
     def company(self, planned: Plan) -> Iterator[Alone]:

@@ -72,12 +72,9 @@ class Session(Threads):
         self._requests: list[Any] = []
         #: Whether there are no more meetings.
         self._is_over = False
+        # In the context of the caller: dask's annotations and its current client are parts of it.
         self._meetings = threading.Thread(
-            # Loaders see the context variables of who has begun the session.
-            target=copy_context().run,
-            args=(self._meet,),
-            name="incremental-meetings",
-            daemon=True,
+            target=copy_context().run, args=(self._meet,), name="incremental-meetings", daemon=True
         )
 
     def __enter__(self) -> Session:

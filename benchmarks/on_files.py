@@ -1,0 +1,138 @@
+"""Files of 1 GB: time against what a user would write and against the ideal, and peak memory.
+
+The ideal is the longer of all fits on blocks in memory, and of all processor time of the loop by
+file divided by the cores.  Each runs in a process of its own, in turns; a turn in which others have
+used the processors is repeated.
+
+``python -m benchmarks.on_files --size 100 --repeat 1 --tries 1`` is a trial with files of 100 MB.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dask
+
+from benchmarks import _files
+from benchmarks._claims import MB, Row, busy_seconds, in_fresh_process, main, peak, start_peak
+
+KINDS = ("Parquet", "CSV", "Zarr")
+#: Where more processors than these are busy with other work, a turn is repeated.
+FOREIGN = 0.1
+IDEAL, OURS = "all fits in memory", "Incremental"
+
+Found = dict[str, Any]
+
+
+def fits_in_memory(folder: Path, kind: str) -> Any:
+    """Learn as many blocks as there are files, without reading; not timed: see `measure`."""
+    blocks = [load() for load in _files.loads(folder, kind)[:4]]
+    return lambda: _files.learn(blocks[i % 4] for i in range(_files.N_FILES))
+
+
+def measure(who: str, kind: str, folder: str, warm: str) -> Found:
+    """Return what one run takes: seconds, those of processors, memory, and the load by others."""
+    function: Callable[[Path, str], Any] = {OURS: _files.ours, **_files.ALTERNATIVES}.get(
+        who, lambda folder, kind: timed()
+    )
+    with dask.config.set(scheduler="threads", num_workers=_files.N_THREADS):
+        timed = fits_in_memory(Path(folder), kind) if who == IDEAL else None
+        function(Path(warm), kind)
+        idle, busy = start_peak(), busy_seconds()
+        start, own = time.perf_counter(), time.process_time()
+        model = function(Path(folder), kind)
+        seconds, own = time.perf_counter() - start, time.process_time() - own
+        busy = busy_seconds() - busy
+    return {
+        "seconds": seconds,
+        "processor": own,
+        "MB": (peak() - idle) / MB,
+        "foreign": max(0.0, (busy - own) / seconds),
+        "model": model.coef_.tolist(),
+    }
+
+
+def turn(kind: str, folder: Path, warm: Path, tries: int, left_out: set[str]) -> dict[str, Found]:
+    """Run everybody once; repeat that while others are at work, and return the quietest turn."""
+    turns = []
+    for _ in range(tries):
+        found = {}
+        for who in [OURS, IDEAL, *_files.ALTERNATIVES]:
+            if who in left_out:
+                continue
+            try:
+                found[who] = in_fresh_process(__spec__.name, "--measure", who, kind, folder, warm)
+            except subprocess.CalledProcessError:
+                left_out.add(who)
+                continue
+            told = {
+                name: round(found[who][name], 2) for name in ("seconds", "processor", "foreign")
+            }
+            print(f"{kind}, {who}: {told}", file=sys.stderr, flush=True)
+        turns.append(found)
+        if load(found) <= FOREIGN:
+            break
+    return min(turns, key=load)
+
+
+def load(found: dict[str, Found]) -> float:
+    """Return how many processors others have kept busy, at most."""
+    return max(one["foreign"] for one in found.values())
+
+
+def rows(kind: str, size: int, repeat: int, tries: int) -> list[Row]:
+    left_out = set() if kind != "Zarr" else {"batches of pyarrow"}
+    with tempfile.TemporaryDirectory() as name:
+        folder, warm = Path(name, "all"), Path(name, "warm")
+        for path, n_mb in ((folder, size), (warm, 4)):
+            path.mkdir()
+            _files.write(path, kind, n_mb)
+        turns = [turn(kind, folder, warm, tries, left_out) for _ in range(repeat)]
+    return [*times(f"{kind}, {size} MB: time over", turns), memory(kind, size, turns)]
+
+
+def times(claim: str, turns: list[dict[str, Found]]) -> list[Row]:
+    """Return our time over that of everybody else."""
+
+    def ratio(seconds: Callable[[dict[str, Found]], float]) -> float:
+        return statistics.median(found[OURS]["seconds"] / seconds(found) for found in turns)
+
+    def ideal(found: dict[str, Found]) -> float:
+        processor = found["a loop by file"]["processor"]
+        return max(found[IDEAL]["seconds"], processor / _files.N_THREADS)
+
+    others = max(map(load, turns))
+    note = f"others: {others:.2f} processors"
+    result = [Row(f"{claim} the ideal ({note})", ratio(ideal), 1.15)]
+    for who in _files.ALTERNATIVES:
+        if not all(who in found for found in turns):
+            result.append(Row(f"{claim} {who} (which cannot read it)", None, 1.0))
+            continue
+        used = statistics.median(found[who]["MB"] for found in turns)
+        over = ratio(lambda found, who=who: found[who]["seconds"])
+        result.append(Row(f"{claim} {who} (which takes {used:.0f} MB)", over, 1.0))
+    return result
+
+
+def memory(kind: str, size: int, turns: list[dict[str, Found]]) -> Row:
+    """Return our peak over what blocks ahead, two more, and reading may take."""
+    block = _files.n_rows(kind, size) * (_files.N_FEATURES + 1) * 8 / MB
+    used = statistics.median(found[OURS]["MB"] for found in turns)
+    allowed = (_files.N_THREADS + 2 + 2) * block + 100
+    claim = f"{kind}, {size} MB: peak over idle ({used:.0f} MB) over that of 6 blocks and 100 MB"
+    return Row(claim, used / allowed, 1.0)
+
+
+def run(size: int, repeat: int, tries: int) -> list[Row]:
+    return [row for kind in KINDS for row in rows(kind, size, repeat, tries)]
+
+
+if __name__ == "__main__":
+    main(run, measure, size=1_000, repeat=5, tries=3)

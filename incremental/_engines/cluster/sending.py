@@ -1,0 +1,121 @@
+"""How tasks and values get to the workers, and what they are called there."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Container, Iterable, Mapping
+from typing import Any
+
+import distributed
+from dask.highlevelgraph import HighLevelGraph
+from dask.sizeof import sizeof
+from dask.task_spec import DataNode, GraphNode
+from dask.typing import Key
+
+from incremental._engines.cluster.convoy import Alone
+from incremental._engines.cluster.losses import Lost, release
+from incremental._planning.graph import cull
+
+Graph = dict[Key, GraphNode]
+OnSubmit = Callable[[distributed.Future], Any]
+
+#: Values in memory of more bytes go straight to the workers, not with the graph.
+LARGE = 1_000_000
+
+
+class Sender:
+    """Submits what one feed needs and others of its convoy have not submitted.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Where.
+    company : Alone
+        Whom values are shared with.
+    wake : callable
+        Called when there is room again for those that wait for others.
+    """
+
+    def __init__(self, client: distributed.Client, company: Alone, wake: Callable[[], None]):
+        #: Held while the feed submits, so that only one of a convoy is the first to do so.
+        self.lock = company.join(wake)
+        self._client = client
+        self._company = company
+
+    def submit(self, graph: Graph, wanted: dict[Key, OnSubmit]) -> None:
+        """Submit tasks."""
+        if not wanted:
+            return
+        held = self._for_company(graph)
+        wanted = {**{future.key: _forget for future in held}, **wanted}
+        # A layer, since dask hashes a plain dictionary, which not all values allow that can be sent
+        # (h5py's).  No timeout, so that each submission has precedence over all later ones.
+        layer = HighLevelGraph.from_collections(f"blocks-{uuid.uuid4().hex}", graph)
+        futures = self._client.get(layer, list(wanted), sync=False, fifo_timeout="0s")
+        for future, on_submit in zip(futures, wanted.values(), strict=True):
+            on_submit(future)
+        self._company.submitted(graph, held)
+
+    def send_large(self, tasks: Graph, hold: OnSubmit) -> None:
+        """Send values in memory to the workers, if they are large, rather than with the graph.
+
+        Not those that another feed of the convoy has sent.
+        """
+        values = {k: t.value for k, t in tasks.items() if isinstance(t, DataNode)}
+        there = [name for name in values if self._company.is_there(name)]
+        for name in there:
+            hold(distributed.Future(name, self._client))
+            del tasks[name], values[name]
+        self._company.submitted(there, [])
+        if values and sum(map(sizeof, values.values())) > LARGE:
+            held = self._for_company(values)
+            for future in self.scatter(values):
+                hold(future)
+            for key in values:
+                del tasks[key]
+            self._company.submitted(values, held)
+
+    def _for_company(self, names: Iterable[Key]) -> list[distributed.Future]:
+        """Return futures of what is to be held until others have submitted it, too."""
+        return [distributed.Future(name, self._client) for name in self._company.first(names)]
+
+    def scatter(self, values: dict[Key, Any], **options: Any) -> list[distributed.Future]:
+        """Send values to the workers."""
+        try:
+            return list(self._client.scatter(values, **options).values())
+        except (OSError, ValueError, KeyError) as error:  # a worker goes, or has gone
+            # The scheduler may have taken note already that this client wants them.
+            release([distributed.Future(key, self._client) for key in values])
+            raise Lost from error
+
+
+def _forget(future: distributed.Future) -> None:
+    """Somebody else holds it."""
+
+
+def kept(graph: Mapping[Key, GraphNode]) -> Container[Key]:
+    """Return the keys that keep their names on the cluster.
+
+    The workers of a P2P shuffle ask for its barrier, which must not be fused, by its name; so that
+    this means the same in each pass, what the barrier needs has the same names, too.
+    """
+    return cull(graph, [key for key, task in graph.items() if task.block_fusion])
+
+
+def renamed(key: Key, token: str) -> Key:
+    """Return what a key is called for those who have a token.
+
+    Examples
+    --------
+    1 and "1" are two keys.
+
+    >>> renamed(("X", 1), "token"), renamed(1, "token"), renamed("1", "token")
+    (('X-token', 1), 'token-1', '1-token')
+    """
+    if isinstance(key, tuple):
+        return (_renamed(key[0], token), *key[1:])
+    return _renamed(key, token)
+
+
+def _renamed(key: Any, token: str) -> str:
+    return f"{key}-{token}" if isinstance(key, str) else f"{token}-{key!r}"
