@@ -110,7 +110,7 @@ def fused(graph: Mapping[Key, GraphNode], keys: Iterable[Key]) -> dict[Key, Grap
     """
     from dask._task_spec import fuse_linear_task_spec
 
-    return fuse_linear_task_spec(graph, keys)
+    return dict(fuse_linear_task_spec(graph, keys))
 
 
 def array_meta(X: Any) -> Any:

@@ -69,17 +69,12 @@ def has(method: str) -> Callable[[Any], bool]:
     return check
 
 
-def goes_on(self: Any) -> bool:
-    """Say whether there is a ``partial_fit``, which is for the last step only.
-
-    Raises
-    ------
-    AttributeError
-        If there is none; says why.
-    """
-    if tree.goes_on(self._model):
+def goes_on(wrapper: Any) -> bool:
+    """Say whether the model can go on learning: ``partial_fit`` is for the last step only."""
+    if tree.goes_on(wrapper._model):
         return True
+    last = type(learner_in(wrapper._model)).__name__
     raise AttributeError(
-        f"{type(learner_in(self._model)).__name__} does not go on from what it has gathered, which "
-        "is not kept: call fit with all blocks"
+        f"{last} does not learn block by block, and what it has gathered of the blocks is not "
+        "kept: call fit with all of them"
     )

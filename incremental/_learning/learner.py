@@ -85,10 +85,8 @@ class Learner:
         self.order: Callable | None = None
         #: Rows that wait until there are enough for a batch.
         self._batches = Batches(batch_size)
-        #: How long a block took, if the engine has measured it.
-        self.seconds = float("nan")
-        #: The bytes of the largest block, if the engine has measured them.
-        self.n_bytes = 0
+        #: How long a block took, and the bytes of the largest one, if the engine has measured them.
+        self.seconds, self.n_bytes = float("nan"), 0
         #: Number, rows, and rows that were learned, of each block that is not learned to its end.
         self._unfinished: list[tuple[int, int, int]] = []
 

@@ -33,7 +33,6 @@ each block again, to have a model of all blocks before it.
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -99,8 +98,7 @@ class Chain(Feed):
         self._progress = progress
         self._interval = interval
         self._listening = listening
-        # What a dashboard shows are the letters before the first other one.
-        label = re.sub(r"[^A-Za-z-]", "", progress.learner.label)
+        label = progress.label
         self._learn = f"partial_fit-{label}-{self.token}"
         self._checkpoint = f"checkpoint-{label}-{self.token}"
         #: The key of the last learner of the chain.

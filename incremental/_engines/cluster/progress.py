@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
@@ -45,6 +46,11 @@ class Progress:
     n_told: int = 0
     #: The checkpoints of blocks that the caller was not told of yet.
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What a dashboard shows of the learner: the letters before the first other character."""
+        return re.sub(r"[^A-Za-z-]", "", self.learner.label)
 
     def keep(self, position: int, checkpoint: Checkpoint) -> None:
         """Take the checkpoint of a block."""
