@@ -125,9 +125,9 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The documentation, with warnings as errors."""
+    """The documentation, with warnings as errors, and its links."""
     session.install("-e", ".[docs]")
-    session.run("sphinx-build", "-q", "-W", "docs", "docs/_build")
+    session.run("sphinx-build", "-q", "-W", "docs", "docs/_build", env=THREADS)
     session.run("python", "-m", "docs.tools.check_site", "docs/_build")
 
 

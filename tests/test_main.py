@@ -30,3 +30,11 @@ def test_the_demo_runs_where_memory_cannot_be_measured(capsys, monkeypatch):
     shown = capsys.readouterr().out
     assert "400 rows in 2 blocks" in shown
     assert "peak memory" not in shown
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory in another unit")
+def test_memory_is_counted_in_bytes_on_macos_too(monkeypatch):
+    peak_memory = runpy.run_module("incremental.__main__", run_name="demo")["peak_memory"]
+    linux = peak_memory()
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert linux // 1024 <= peak_memory() < linux

@@ -43,7 +43,7 @@ X, y = train[columns], (train.arr_delay > 15).astype(int)
 # A pipeline
 # ----------
 # Two columns are text and four are numbers.  ``Incremental`` trains the whole pipeline block by
-# block: one pass for the scaler, and one for each pass of the classifier.
+# block: one pass for encoder and scaler, and one for each pass of the classifier.
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import make_pipeline
@@ -51,9 +51,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from incremental import Incremental
 
-carriers = sorted(table.carrier.unique())
 by_column = make_column_transformer(
-    (OneHotEncoder(categories=[carriers, ["EWR", "JFK", "LGA"]]), ["carrier", "origin"]),
+    (OneHotEncoder(handle_unknown="ignore"), ["carrier", "origin"]),
     (StandardScaler(), ["hour", "dep_delay", "distance", "air_time"]),
 )
 classifier = SGDClassifier(loss="log_loss", average=True, random_state=0)

@@ -8,10 +8,10 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 
 from incremental._compat import CallbackSupportMixin, with_callbacks
 from incremental._estimator.advice import names_replacements
-from incremental._estimator.delegation import goes_on, there_if
+from incremental._estimator.delegation import learns_on, there_if
 from incremental._estimator.explain import ExplainedModel
 from incremental._estimator.fit import Fit
-from incremental._estimator.parameters import check_validation_data, check_wrapper, new_model
+from incremental._estimator.parameters import check_wrapper, new_model
 from incremental._estimator.weights import learns_weights, shows_weights
 from incremental._types import Classes, Data, RandomState, Scoring
 
@@ -60,9 +60,10 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
         are a dict.  None is the score of the wrapped estimator.  A callable is given the model, an
         X that is only a length, and y: predictions are gathered, X never is.  `early_stopping`
         decides by this score, which then has to be a single one.
-    prefetch : int, default=None
-        At most so many blocks are computed, or being computed, ahead of the one that is being
-        learned.  None means two more than dask has workers; 0 computes each block in the
+    prefetch : int or str, default=None
+        At most so many blocks, or blocks of so many bytes ("500 MB"), are computed, or being
+        computed, ahead of the block that is being learned.  None means two more blocks than dask
+        has workers, and at most a quarter of the free memory; 0 computes each block in the
         foreground when its turn has come.
     random_state : int, RandomState instance or None, default=None
         Draws the orders of `shuffle`; the same integer gives the same model on every scheduler.
@@ -110,9 +111,11 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     whole blocks and the rows within each, but no row to another block; where one source holds
     several blocks, these stay together, so that it is still read once.
 
-    *Memory.*  At most `prefetch` blocks wait or are being computed while one is learned.  Each
-    block is computed once per pass; what all blocks need of all blocks, the mean in
-    ``X - X.mean(0)``, is computed once before, which reads the data one more time.
+    *Memory.*  What is ahead is measured as it comes; a block that is being computed counts as the
+    largest of the last ones.  With a size as `prefetch`, the first is computed alone if nobody
+    knows how large it is.  One may be ahead however large it is.  On a cluster, what is free are
+    the limits of all workers.  Each block is computed once per pass; what all blocks need of all
+    blocks, the mean in ``X - X.mean(0)``, is computed once before: one more read.
 
     *Settings of the estimator.*  ``class_weight="balanced"``, which ``partial_fit`` refuses,
     becomes the weights by the counts of the labels, found in the pass over y that finds the
@@ -122,38 +125,30 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     ``max_iter`` of the estimator, which ``partial_fit`` ignores, warns where it was set.
 
     *Pipelines.*  Steps are trained one after the other, each in one pass over blocks that went
-    through those before it, where they are computed; branches of a ColumnTransformer or a
-    FeatureUnion learn in the same pass.  The last step then takes `max_iter` passes, and is all
-    that `partial_fit`, `shuffle` and early stopping are about; `batch_size` is for every step.
-    Encoders, imputers, vocabularies and others that need sums, counts or unions only learn in such
-    a pass from summaries of blocks, made where these are computed, with the attributes that ``fit``
-    on all rows gives; so does a step with the methods ``block_summary(X, y=None)``,
-    ``merge_summaries(first, second)`` and ``fit_summary(summary)``, of which only the last may
-    change it.  Columns, and steps such as ``OneHotEncoder(categories=...)`` that only look at the
-    layout of X, are fitted to the first 1,000 rows, which are read once more; whether the output
-    of a ColumnTransformer is sparse is decided there.  An encoder takes the sorted categories of
-    columns with a categorical dtype; a missing value is none of them, and unknown unless
-    ``categories`` names it (``[["a", "b", np.nan]]``).  A parameter ``step__name`` of `fit`
-    is for that step, one without a step for the last.  If first rows were read, one of them stays
-    in the model, and in its pickles: it shows what methods return for lazy data where made-up rows
-    are refused.  Without it, the first block of these data is read then.  Other processes transform
-    with pickles of the steps; where a pickle reorders arrays
-    (``IncrementalPCA.components_``), the last digit may be another.
+    through those before it; branches of a ColumnTransformer or a FeatureUnion learn in the same
+    pass.  Steps that count, sum or collect over all rows (encoders, imputers, vectorizers) learn
+    from summaries of blocks, and so does a step with the methods ``block_summary(X, y=None)``,
+    ``merge_summaries(first, second)`` and ``fit_summary(summary)``.  The last step then takes `max_iter` passes, and is all that
+    `partial_fit`, `shuffle` and early stopping are about.  Columns, and steps that only look at the
+    layout of X, are fitted to the first 1,000 rows, which are read once more; whether the output of
+    a ColumnTransformer is sparse is decided there.  An encoder takes the sorted categories of
+    columns with a categorical dtype; a missing value is then unknown unless ``categories`` names it
+    (``[["a", "b", np.nan]]``).  A parameter ``step__name`` of `fit` is for that step, one without a
+    step for the last.  If first rows were read, one of them stays in the model: it shows what
+    methods return for lazy data.  Other processes transform with pickles of the steps; where a
+    pickle reorders arrays (``IncrementalPCA.components_``), the last digit may be another.
 
     *Clusters.*  With a ``distributed.Client``, blocks are computed and learned on its workers, and
     only models reach the client: at checkpoints, which are `prefetch` blocks apart (None: two more
     than the cluster has threads), or after each block if a callback listens.  Blocks between two
     checkpoints, and as many again, are in the cluster's memory, at most.  What a worker takes with
     it when it dies is repeated, as many blocks at most; attributes of the estimator that are not
-    part of the model, such as open files, have to survive pickling.  Callbacks are shown each block
-    as a list of one ``Delayed``.
+    part of the model, such as open files, have to survive pickling.
 
     *Callbacks.*  ``set_callbacks`` takes scikit-learn's callbacks.  A fit has a task for each pass,
     and a pass one for each block; a hook that asks to stop after a block ends the pass, after a
     pass the fit.  Before, a pipeline has a task "step" for each pass that trains other steps, with
     one for each block; these go to their end, and there is no ``fitted_estimator`` yet.
-
-    *Interrupting.*  Ctrl-C takes effect after the block that is being learned.
 
     Examples
     --------
@@ -245,16 +240,11 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
         >>> Incremental(StandardScaler()).fit(X).mean_
         array([4.5])
         """
-        check_wrapper(self, X)
-        check_validation_data(self, X, X_val, y_val, sample_weight_val)
-        validation_data = (X_val, y_val, sample_weight_val) if self.early_stopping else None
-        model, seed = new_model(self)
-        fit = Fit(self, model, seed, X, y, n_passes=self.max_iter, validation_data=validation_data)
-        fit.run(fit_params)
+        Fit.anew(self, X, y, (X_val, y_val, sample_weight_val)).run(fit_params)
         return self
 
     @shows_weights(learns_weights)
-    @there_if(goes_on)
+    @there_if(learns_on)
     @with_callbacks
     def partial_fit(self, X: Data, y: Data | None = None, **fit_params: Any) -> Self:
         """Go on learning: make one pass over the data.

@@ -198,22 +198,22 @@ class Passes:
         inside = [p for path, p in self._inside.items() if f"{leaf.path}__".startswith(f"{path}__")]
         return inside[-1] if inside else self._planned
 
-    def ahead(self) -> Iterator[tuple[str, Plan]]:
-        """Yield the names of those who learn and what they read, for each pass, reading nothing."""
+    def ahead(self) -> Iterator[tuple[str, Plan, int | None]]:
+        """Yield what each pass will be for, what it is over, and after how many blocks it ends.
+
+        None ends after the last.  Nothing is read.
+        """
         for target in self._targets():
-            if target.needs_rows:
-                yield "what transforms y, on its first rows", Plan(target._planned.blocks.take([0]))
             yield from target.ahead()
+        if self._tree.needs_rows:
+            lengths = self._planned.blocks.lengths
+            n_read = next((i for i, n in enumerate(lengths, 1) if n != 0), len(lengths))
+            yield "look at the first rows", Plan(self._planned.blocks.only("X")), n_read
         for leaves in self._tree.rounds():
             if leaves[0].estimator is self._last:
                 return
             names = ", ".join(leaf.path or type(leaf.estimator).__name__ for leaf in leaves)
-            yield names, self._along(leaves, [()] * len(leaves))
-
-    @property
-    def needs_rows(self) -> bool:
-        """Say whether the first rows are read before."""
-        return self._tree.needs_rows
+            yield f"train {names}", self._along(leaves, [()] * len(leaves)), None
 
     def _along(self, leaves: list[Leaf], routes: list[Route]) -> Plan:
         """Return the plan of a pass in which steps learn."""

@@ -126,6 +126,11 @@ def note_dimensions(model: Any, y: Any, planned: Plan, engine: Engine) -> None:
         set_target_dimensions(target, n_dimensions)
 
 
+def asks_for_dimensions(model: Any, y: Any) -> bool:
+    """Say whether a block of y is read to know its dimensions."""
+    return any(targets_of(model)) and as_container(y, "y").n_dimensions is None
+
+
 def _n_dimensions(_: None, number: int, y: Any) -> int:
     return np.ndim(y)
 

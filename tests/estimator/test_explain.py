@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.feature_selection import VarianceThreshold
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import (
@@ -72,6 +73,11 @@ def classifier(**params):
 def pipeline(*steps, **params):
     last = SGDClassifier(random_state=0)
     return Incremental(make_pipeline(*steps, last), classes=CLASSES, **params)
+
+
+def of_target(transformer):
+    regressor = make_pipeline(StandardScaler(), SGDRegressor(random_state=0))
+    return Incremental(TransformedTargetRegressor(regressor, transformer=transformer), max_iter=2)
 
 
 def scaled_y(**transforms):
@@ -152,7 +158,10 @@ CASES = {
     ),
     "side by side": lambda s: (pipeline(SIDE_BY_SIDE, StandardScaler()), s.X, s.y),
     "by column": lambda s: (pipeline(BY_NAME, max_iter=2), s.X - s.X.mean(0), s.y),
-    "summaries": lambda s: (Incremental(VarianceThreshold()), s.X, None),
+    "summaries": lambda s: (pipeline(SimpleImputer(), StandardScaler()), s.X, s.y),
+    "target": lambda s: (of_target(StandardScaler()), s.X, s.X[:, 0]),
+    "target of Delayed": lambda s: (of_target(None), *of_delayed(s)),
+    "summaries alone": lambda s: (Incremental(VarianceThreshold()), s.X, None),
     "summaries and blocks": lambda s: (
         pipeline(make_union(VarianceThreshold(), StandardScaler()), MaxAbsScaler()),
         *(s.X, s.y),
