@@ -31,31 +31,28 @@ IDEAL, OURS = "all fits in memory", "Incremental"
 Found = dict[str, Any]
 
 
-def fits_in_memory(folder: Path, kind: str) -> Any:
-    """Learn as many blocks as there are files, without reading; not timed: see `measure`."""
+def in_memory(folder: Path, kind: str) -> Callable[[Path, str], Any]:
+    """Return what learns as many blocks as there are files, without reading any."""
     blocks = [load() for load in _files.loads(folder, kind)[:4]]
-    return lambda: _files.learn(blocks[i % 4] for i in range(_files.N_FILES))
+    return lambda folder, kind: _files.learn(blocks[i % 4] for i in range(_files.N_FILES))
 
 
 def measure(who: str, kind: str, folder: str, warm: str) -> Found:
     """Return what one run takes: seconds, those of processors, memory, and the load by others."""
-    function: Callable[[Path, str], Any] = {OURS: _files.ours, **_files.ALTERNATIVES}.get(
-        who, lambda folder, kind: timed()
-    )
+    everybody = {OURS: _files.ours, **_files.ALTERNATIVES}
     with dask.config.set(scheduler="threads", num_workers=_files.N_THREADS):
-        timed = fits_in_memory(Path(folder), kind) if who == IDEAL else None
+        function = in_memory(Path(folder), kind) if who == IDEAL else everybody[who]
         function(Path(warm), kind)
         idle, busy = start_peak(), busy_seconds()
         start, own = time.perf_counter(), time.process_time()
-        model = function(Path(folder), kind)
+        function(Path(folder), kind)
         seconds, own = time.perf_counter() - start, time.process_time() - own
         busy = busy_seconds() - busy
     return {
-        "seconds": seconds,
-        "processor": own,
-        "MB": (peak() - idle) / MB,
-        "foreign": max(0.0, (busy - own) / seconds),
-        "model": model.coef_.tolist(),
+        "seconds": round(seconds, 3),
+        "processor": round(own, 3),
+        "MB": (peak() - idle) // MB,
+        "foreign": round(max(0.0, (busy - own) / seconds), 2),
     }
 
 
@@ -72,10 +69,7 @@ def turn(kind: str, folder: Path, warm: Path, tries: int, left_out: set[str]) ->
             except subprocess.CalledProcessError:
                 left_out.add(who)
                 continue
-            told = {
-                name: round(found[who][name], 2) for name in ("seconds", "processor", "foreign")
-            }
-            print(f"{kind}, {who}: {told}", file=sys.stderr, flush=True)
+            print(f"{kind}, {who}: {found[who]}", file=sys.stderr, flush=True)
         turns.append(found)
         if load(found) <= FOREIGN:
             break

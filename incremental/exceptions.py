@@ -51,6 +51,9 @@ def _with_cause(
     return error
 
 
+#: What the text of an error says of a block before it says why.
+NOT_COMPUTED = "could not be computed"
+
 #: Characters of somebody else's text in a message, at most: an encoder lists all that it misses.
 N_CHARACTERS = 1_000
 

@@ -71,6 +71,13 @@ def is_per_row(value: Any, X: Any) -> bool:
         return False
 
 
+def by_rows(params: dict[str, Any], X: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the parameters that have a value for each row of X, and the others; put right."""
+    right = {name: put_right(value, name) for name, value in params.items()}
+    rows = {name: value for name, value in right.items() if is_per_row(value, X)}
+    return rows, {name: value for name, value in right.items() if name not in rows}
+
+
 def n_rows(data: Any) -> int | None:
     """Return the number of rows, or None if it is not known without computing."""
     return as_container(data).n_rows

@@ -52,7 +52,7 @@ def with_nan(frame: Any) -> Any:
             try:
                 dtypes[name] = pd.StringDtype(dtype.storage, na_value=np.nan)
             except TypeError:  # before pandas 2.3 this dtype has a name of its own
-                dtypes[name] = pd.StringDtype("pyarrow_numpy")  # type: ignore[call-overload]
+                dtypes[name] = pd.StringDtype("pyarrow_numpy")  # type: ignore[call-overload,unused-ignore]
     return frame.astype(dtypes) if dtypes else frame
 
 

@@ -28,14 +28,16 @@ def put_right(data: Any, name: str = "X") -> Any:
     """Return the collection, list of Delayed or data in memory that `data` stands for.
 
     These are the data of an xarray.DataArray, and blocks that are arrays of ``Delayed``
-    (``X.to_delayed()``), lists of futures, or lists of dask's collections.  Strings that are
-    missing in a dask dataframe are NaN.
+    (``X.to_delayed()``), lists of futures, or lists of dask's collections; and labels that were
+    read already.  Strings that are missing in a dask dataframe are NaN.
 
     Raises
     ------
     TypeError
         If it stands for none; the error says what to pass.
     """
+    if isinstance(data, Rows) and data.known is not None:
+        return data.known
     xarray = sys.modules.get("xarray")  # where it is not imported, there is none
     if xarray is not None and isinstance(data, xarray.DataArray):
         return data.data

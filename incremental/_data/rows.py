@@ -35,7 +35,12 @@ class Rows:
     ----------
     shape : tuple of int
         The number of rows, then that of columns if it is known.
+    known : array-like or None
+        All values, if these are labels that were asked for as an array: scikit-learn looks at those
+        several times, before it splits them and while it does.
     """
+
+    known: Any = None
 
     def __init__(self, blocks: Sequence[Delayed], lengths: Sequence[int], meta: Any = None):
         self.blocks = list(blocks)
@@ -100,14 +105,22 @@ class Rows:
         dependencies: list[Any] = [self.blocks[i] for i in np.unique(block).tolist() or [0]]
         graph = HighLevelGraph.from_collections(name, layer, dependencies=dependencies)
         blocks = [Delayed((name, i), graph, layer=name) for i in range(len(cuts) - 1)]
-        return Rows(blocks, np.diff(cuts).tolist(), self.meta)
+        found = Rows(blocks, np.diff(cuts).tolist(), self.meta)
+        found.known = None if self.known is None else rows(self.known, positions)
+        return found
 
     def compute(self) -> Any:
         """Return the rows in memory."""
+        if self.known is not None:
+            return self.known
         return concatenate(list(dask.compute(*self.blocks)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.asarray(self.compute(), dtype=dtype)
+        values = self.compute()
+        found = np.asarray(values, dtype=dtype)
+        if found.ndim == 1:
+            self.known = values
+        return found
 
 
 def selection(

@@ -10,7 +10,7 @@ from typing import Any, cast
 from sklearn.utils.metaestimators import available_if
 
 from incremental._learning.labels import learner_in
-from incremental._pipelines import tree
+from incremental._pipelines.tree import goes_on
 from incremental._types import Method
 
 #: What the documentation of each says between its first line and its examples.
@@ -69,12 +69,12 @@ def has(method: str) -> Callable[[Any], bool]:
     return check
 
 
-def goes_on(wrapper: Any) -> bool:
-    """Say whether the model can go on learning: ``partial_fit`` is for the last step only."""
-    if tree.goes_on(wrapper._model):
+def learns_on(wrapper: Any) -> bool:
+    """Say whether ``partial_fit`` of the model goes on; raise the reason if it does not."""
+    model = wrapper._model
+    if goes_on(model):  # partial_fit is for the last step only
         return True
-    last = type(learner_in(wrapper._model)).__name__
     raise AttributeError(
-        f"{last} does not learn block by block, and what it has gathered of the blocks is not "
-        "kept: call fit with all of them"
+        f"{type(learner_in(model)).__name__} does not learn block by block, and what it has "
+        "gathered of the blocks is not kept: call fit with all of them"
     )

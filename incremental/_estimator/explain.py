@@ -18,11 +18,12 @@ from incremental._engines.base import Budget, Engine, Prefetch
 from incremental._engines.open import name_scheduler, open_engine
 from incremental._estimator.explanation import Explanation, Pass, bytes_ahead
 from incremental._estimator.fit import Fit
-from incremental._estimator.parameters import check_validation_data, check_wrapper, new_model
 from incremental._estimator.scored import ScoredModel
 from incremental._learning.classes import asks_for_labels
-from incremental._learning.labels import last_step
+from incremental._learning.labels import learner_in
 from incremental._learning.order import in_new_order
+from incremental._pipelines.targets import asks_for_dimensions
+from incremental._pipelines.tree import goes_on
 from incremental._planning.graph import Graph
 from incremental._planning.plan import Plan, plan
 from incremental.exceptions import shorten
@@ -126,18 +127,15 @@ class Look(Fit):
         if has_lazy_y and asks_for_labels(self._model, self._classes):
             plans.add("find the labels of y", Plan(planned.blocks.only("y")))
         planned, validation = self._hold_out(planned, held_out, plans)
+        if asks_for_dimensions(self._model, self._y):
+            plans.add("look at y", Plan(planned.blocks.only("y").take([0])))
         if self._has_steps:
-            steps = self._step_passes(planned, plans)
-            if steps.needs_rows:
-                lengths = planned.blocks.lengths
-                n_read = next((i for i, n in enumerate(lengths, 1) if n != 0), len(lengths))
-                plans.add("look at the first rows", Plan(planned.blocks.only("X")), n_read)
-            for names, along in steps.ahead():
-                plans.add(f"train {names}", along)
-        if "" not in self._learning:
+            for one in self._step_passes(planned, plans).ahead():
+                plans.add(*one)
+        if not goes_on(self._model):
             return whole
         learner, planned = self._make_learner(planned, None)
-        name = type(last_step(self._model)).__name__
+        name = type(learner_in(self._model)).__name__
         for i in range(self._n_passes):
             if self._wrapper.shuffle:
                 order = in_new_order(planned, learner.promise, [learner.seed, i])
@@ -220,9 +218,4 @@ class ExplainedModel(ScoredModel):
         wrapper = clone(self)  # its random_state is another one: none of the user's is drawn from
         if wrapper.random_state is None:
             wrapper.random_state = 0
-        check_wrapper(wrapper, X)
-        check_validation_data(wrapper, X, X_val, y_val, sample_weight_val)
-        given = (X_val, y_val, sample_weight_val) if wrapper.early_stopping else None
-        model, seed = new_model(wrapper)
-        look = Look(wrapper, model, seed, X, y, n_passes=wrapper.max_iter, validation_data=given)
-        return look.explain(fit_params)
+        return Look.anew(wrapper, X, y, (X_val, y_val, sample_weight_val)).explain(fit_params)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Self
 
 from incremental._data.blocks import Blocks, make_blocks
-from incremental._data.containers import is_per_row
+from incremental._data.containers import by_rows
 from incremental._data.nearly_right import put_right
 from incremental._engines.base import Engine
 from incremental._engines.open import open_engine
 from incremental._estimator.advice import warn_of_ignored
 from incremental._estimator.callbacks import Task
 from incremental._estimator.checks import check_data, check_weights
+from incremental._estimator.parameters import check_validation_data, check_wrapper, new_model
 from incremental._estimator.passes import Passes, errors_of, make_model
 from incremental._learning.classes import find_classes, known_classes, needs_classes
 from incremental._learning.interrupt import whole_blocks
@@ -82,6 +83,22 @@ class Fit:
         #: The steps that are told the classes.
         self._supervised: set[str] = set()
 
+    @classmethod
+    def anew(cls, wrapper: Any, X: Any, y: Any, validation_data: tuple) -> Self:
+        """Return one that forgets what was learned; refuse parameters that cannot be."""
+        check_wrapper(wrapper, X)
+        check_validation_data(wrapper, X, *validation_data)
+        model, seed = new_model(wrapper)
+        return cls(
+            wrapper,
+            model,
+            seed,
+            X,
+            y,
+            n_passes=wrapper.max_iter,
+            validation_data=validation_data if wrapper.early_stopping else None,
+        )
+
     def run(self, fit_params: dict[str, Any]) -> None:
         """Learn; `fit_params` are parameters of ``partial_fit``, and `classes`."""
         blocks, held_out, collections = self._prepare(fit_params)
@@ -132,10 +149,7 @@ class Fit:
             for path, step in self._learning.items()
             if self._y is not None and needs_classes(step, self._classes is not None)
         }
-        for name, passed in params.items():
-            value = put_right(passed, name)
-            kind = self._rows if is_per_row(value, self._X) else self._whole
-            kind[name] = value
+        self._rows, self._whole = by_rows(params, self._X)
 
     def _check(self) -> None:
         """Refuse what can be known to fail."""

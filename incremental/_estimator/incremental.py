@@ -8,10 +8,10 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 
 from incremental._compat import CallbackSupportMixin, with_callbacks
 from incremental._estimator.advice import names_replacements
-from incremental._estimator.delegation import goes_on, there_if
+from incremental._estimator.delegation import learns_on, there_if
 from incremental._estimator.explain import ExplainedModel
 from incremental._estimator.fit import Fit
-from incremental._estimator.parameters import check_validation_data, check_wrapper, new_model
+from incremental._estimator.parameters import check_wrapper, new_model
 from incremental._estimator.weights import learns_weights, shows_weights
 from incremental._types import Classes, Data, RandomState, Scoring
 
@@ -28,8 +28,9 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     Parameters
     ----------
     estimator : estimator
-        Anything with ``partial_fit``, or a Pipeline, ColumnTransformer or FeatureUnion of steps
-        that can be trained block by block.  It is cloned, never changed.
+        Anything with ``partial_fit``, what learns from summaries of blocks, or a Pipeline,
+        ColumnTransformer, FeatureUnion or TransformedTargetRegressor of steps that can be trained
+        block by block.  It is cloned, never changed.
     classes : array-like of shape (n_classes,) or list of them, default=None
         All labels that y may have.  None finds the labels that occur: in one pass over y alone, or
         in memory.  Used by classifiers, and by estimators whose ``partial_fit`` takes any keyword.
@@ -110,9 +111,11 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     whole blocks and the rows within each, but no row to another block; where one source holds
     several blocks, these stay together, so that it is still read once.
 
-    *Memory.*  At most `prefetch` blocks wait or are being computed while one is learned.  Each
-    block is computed once per pass; what all blocks need of all blocks, the mean in
-    ``X - X.mean(0)``, is computed once before, which reads the data one more time.
+    *Memory.*  What is ahead is measured as it comes; a block that is being computed counts as the
+    largest of the last ones.  With a size as `prefetch`, the first is computed alone if nobody
+    knows how large it is.  One may be ahead however large it is.  On a cluster, what is free are
+    the limits of all workers.  Each block is computed once per pass; what all blocks need of all
+    blocks, the mean in ``X - X.mean(0)``, is computed once before: one more read.
 
     *Settings of the estimator.*  ``class_weight="balanced"``, which ``partial_fit`` refuses,
     becomes the weights by the counts of the labels, found in the pass over y that finds the
@@ -124,12 +127,13 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     *Pipelines.*  Steps are trained one after the other, each in one pass over blocks that went
     through those before it; branches of a ColumnTransformer or a FeatureUnion learn in the same
     pass.  Steps that count, sum or collect over all rows (encoders, imputers, vectorizers) learn
-    from summaries of blocks.  The last step then takes `max_iter` passes, and is all that
-    `partial_fit`, `shuffle` and early stopping are about.  Columns, and steps that only look at the
-    layout of X, are fitted to the first 1,000 rows, which are read once more; whether the output of
-    a ColumnTransformer is sparse is decided there.  An encoder takes the sorted categories of
-    columns with a categorical dtype; a missing value is then unknown unless ``categories`` names it
-    (``[["a", "b", np.nan]]``).  A parameter ``step__name`` of `fit` is for that step, one without a
+    from summaries of blocks, and so does a step with the methods ``block_summary(X, y=None)``,
+    ``merge_summaries(first, second)`` and ``fit_summary(summary)``.  The last step then takes
+    `max_iter` passes, and is all that `partial_fit`, `shuffle` and early stopping are about.
+    Columns, and steps that only look at the layout of X, are fitted to the first 1,000 rows, which
+    are read once more; whether the output of a ColumnTransformer is sparse is decided there.  An
+    encoder takes the sorted categories of columns with a categorical dtype; a missing value is then
+    unknown unless ``categories`` names it (``[["a", "b", np.nan]]``).  A parameter ``step__name`` of `fit` is for that step, one without a
     step for the last.  If first rows were read, one of them stays in the model: it shows what
     methods return for lazy data.  Other processes transform with pickles of the steps; where a
     pickle reorders arrays (``IncrementalPCA.components_``), the last digit may be another.
@@ -236,16 +240,11 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
         >>> Incremental(StandardScaler()).fit(X).mean_
         array([4.5])
         """
-        check_wrapper(self, X)
-        check_validation_data(self, X, X_val, y_val, sample_weight_val)
-        validation_data = (X_val, y_val, sample_weight_val) if self.early_stopping else None
-        model, seed = new_model(self)
-        fit = Fit(self, model, seed, X, y, n_passes=self.max_iter, validation_data=validation_data)
-        fit.run(fit_params)
+        Fit.anew(self, X, y, (X_val, y_val, sample_weight_val)).run(fit_params)
         return self
 
     @shows_weights(learns_weights)
-    @there_if(goes_on)
+    @there_if(learns_on)
     @with_callbacks
     def partial_fit(self, X: Data, y: Data | None = None, **fit_params: Any) -> Self:
         """Go on learning: make one pass over the data.

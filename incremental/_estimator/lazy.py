@@ -136,12 +136,8 @@ class Call:
         """Return the result for a block; the rows of a dataframe are numbered from `start` on."""
         if num_samples(X) == 0:
             return self.empty
-        with config_context(**self.config):
-            result = getattr(model, self.method)(X)
-            result = result if self.item is None else result[self.item]
-            if num_samples(result) != num_samples(X):
-                changed_by = name_row_changer(model, self.method, X)
-                check_rows(num_samples(X), result, changed_by, number)
+        result = _answer((model, self.method, self.config), number, X)
+        result = result if self.item is None else result[self.item]
         if not self.is_frame:
             return _as_array(result)
         return result if start is None else result.set_axis(range(start, start + len(result)))
@@ -158,7 +154,7 @@ def _computed(model: Any, method: str, X: Any, row: Any) -> Any:
     parts = [part for part in parts if part is not None]
     if not parts:
         return probe(model, method, X, row)[:0]
-    if isinstance(parts[0], list) and np.ndim(parts[0][0]):  # one array for each output
+    if _are_outputs(parts[0]):
         return [concatenate(list(columns)) for columns in zip(*parts, strict=True)]
     return concatenate(parts)
 
@@ -168,7 +164,16 @@ def _answer(state: tuple[Any, str, dict[str, Any]], number: int, X: Any) -> Any:
     if num_samples(X) == 0:
         return None
     with config_context(**config):
-        return getattr(model, method)(X)
+        result = getattr(model, method)(X)
+        for part in result if _are_outputs(result) else [result]:
+            if num_samples(part) != num_samples(X):
+                check_rows(num_samples(X), part, name_row_changer(model, method, X), number)
+    return result
+
+
+def _are_outputs(result: Any) -> bool:
+    """Say whether a model has answered with an array for each output."""
+    return isinstance(result, list) and np.ndim(result[0]) > 0
 
 
 def _as_array(values: Any) -> Any:

@@ -13,11 +13,11 @@ from sklearn.utils import check_random_state, check_scalar
 from incremental._estimator.advice import check_learns
 from incremental._estimator.checks import check_parameters, check_settings
 from incremental._estimator.columns import check_same_columns
+from incremental._pipelines.target import who_needs_y
 from incremental._pipelines.targets import prepare
 from incremental._pipelines.transformers import keep_blocks
 from incremental._pipelines.tree import check as check_steps
 from incremental._pipelines.tree import goes_on, is_tree
-from incremental._scoring.score import needs_y
 
 _INTEGER = (int, np.integer)
 
@@ -106,7 +106,7 @@ def check_validation_data(
             "X_val was passed, but early_stopping is False, so that nothing is validated. Set "
             "early_stopping=True, or leave X_val out."
         )
-    if y_val is None and needs_y(wrapper.estimator):
+    if y_val is None and who_needs_y(wrapper.estimator, is_new=False):
         raise ValueError("X_val was passed without y_val. Pass y_val.")
     check_same_columns(wrapper.estimator, X, X_val)
 

@@ -10,7 +10,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 
 from incremental._compat import metric_of
 from incremental._data.blocks import make_blocks
-from incremental._data.containers import is_per_row, n_rows
+from incremental._data.containers import by_rows, n_rows
 from incremental._data.nearly_right import put_right
 from incremental._engines.base import Prefetch
 from incremental._engines.open import open_engine
@@ -81,14 +81,13 @@ class ScoredModel(ModelMethods):
         model = self._fitted("score")
         scorer = None if self.scoring is None else find_scorer(self, self.scoring)
         X, y = put_right(X, "X"), put_right(y, "y")
-        params = {name: put_right(value, name) for name, value in params.items()}
         params = self._routed("score", params)
         check_keywords(model.score if scorer is None else metric_of(scorer), params)
         check_columns(model, X)
-        rows = {k: v for k, v in params.items() if is_per_row(v, X)}
+        rows, whole = by_rows(params, X)
+        params = {**rows, **whole}
         if n_rows(X) is not None:
             check_weights(X, params, rows)
-        whole = {k: v for k, v in params.items() if k not in rows}
         blocks = make_blocks(X, y, rows)
         in_blocks = bool(blocks.collections)
         check(model, scorer, y is not None, in_blocks)

@@ -34,6 +34,9 @@ class Composite(Node):
         for node in self.nodes.values():
             yield from node.leaves()
 
+    def rounds(self) -> list[list[Leaf]]:
+        return [leaves for node in self.nodes.values() for leaves in node.rounds()]
+
     @property
     def needs_rows(self) -> bool:
         return any(node.needs_rows for node in self.nodes.values())
@@ -73,9 +76,6 @@ class InOrder(Composite):
         while (node := next(nodes)).complete:  # one is not, or this would be complete
             route = (*route, node.operation())
         return node.learning(route)
-
-    def rounds(self) -> list[list[Leaf]]:
-        return [leaves for node in self.nodes.values() for leaves in node.rounds()]
 
 
 class Union(Composite):

@@ -148,7 +148,8 @@ class Passes:
 
     def __iter__(self) -> Iterator[tuple[StepsLearner, Plan]]:
         """Yield who learns and what, for each pass."""
-        yield from self._train_targets()
+        for target in self._targets():
+            yield from target
         number = 0
         if self._tree.needs_rows:
             number, self.first_rows = first_rows(self._planned.blocks, self._engine)
@@ -170,8 +171,11 @@ class Passes:
         """Return the model that is trained."""
         return self._tree.estimator
 
-    def _train_targets(self) -> Iterator[tuple[StepsLearner, Plan]]:
-        """Train what transforms y, from outside to inside."""
+    def _targets(self) -> Iterator[Passes]:
+        """Yield what trains each transformer of y, from outside to inside.
+
+        Between one and the next, the blocks for the steps inside are planned.
+        """
         planned = self._planned
         for path, target in targets_of(self._model):
             passes = Passes(
@@ -185,7 +189,7 @@ class Passes:
                 UNKNOWN,
                 is_target=True,
             )
-            yield from passes
+            yield passes
             target.transformer_ = passes.trained
             self._inside[path] = planned = with_target(planned, target)
 
@@ -194,18 +198,22 @@ class Passes:
         inside = [p for path, p in self._inside.items() if f"{leaf.path}__".startswith(f"{path}__")]
         return inside[-1] if inside else self._planned
 
-    def ahead(self) -> Iterator[tuple[str, Plan]]:
-        """Yield the names of those who learn and what they read, for each pass, reading nothing."""
+    def ahead(self) -> Iterator[tuple[str, Plan, int | None]]:
+        """Yield what each pass will be for, what it is over, and after how many blocks it ends.
+
+        None ends after the last.  Nothing is read.
+        """
+        for target in self._targets():
+            yield from target.ahead()
+        if self._tree.needs_rows:
+            lengths = self._planned.blocks.lengths
+            n_read = next((i for i, n in enumerate(lengths, 1) if n != 0), len(lengths))
+            yield "look at the first rows", Plan(self._planned.blocks.only("X")), n_read
         for leaves in self._tree.rounds():
             if leaves[0].estimator is self._last:
                 return
             names = ", ".join(leaf.path or type(leaf.estimator).__name__ for leaf in leaves)
-            yield names, self._along(leaves, [()] * len(leaves))
-
-    @property
-    def needs_rows(self) -> bool:
-        """Say whether the first rows are read before."""
-        return self._tree.needs_rows
+            yield f"train {names}", self._along(leaves, [()] * len(leaves)), None
 
     def _along(self, leaves: list[Leaf], routes: list[Route]) -> Plan:
         """Return the plan of a pass in which steps learn."""

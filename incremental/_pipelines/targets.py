@@ -55,6 +55,9 @@ class OfTarget(Composite):
         self._regressor.settle(X, number)
         self.complete = self._regressor.complete
 
+    def rounds(self) -> list[list[Leaf]]:
+        return self._regressor.rounds()
+
     def learning(self, route: Route = ()) -> list[tuple[Leaf, Route]]:
         return self._regressor.learning(route)
 
@@ -121,6 +124,11 @@ def note_dimensions(model: Any, y: Any, planned: Plan, engine: Engine) -> None:
             n_dimensions = next(block["n"] for _, block in computed)
     for _, target in targets:
         set_target_dimensions(target, n_dimensions)
+
+
+def asks_for_dimensions(model: Any, y: Any) -> bool:
+    """Say whether a block of y is read to know its dimensions."""
+    return any(targets_of(model)) and as_container(y, "y").n_dimensions is None
 
 
 def _n_dimensions(_: None, number: int, y: Any) -> int:

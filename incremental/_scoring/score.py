@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from sklearn import config_context, get_config
 from sklearn.pipeline import Pipeline
-from sklearn.utils import get_tags
 
 from incremental._compat import num_samples
 from incremental._engines.base import Engine, Prefetch
 from incremental._learning.block_checks import check_block
+from incremental._learning.classes import needs_y
 from incremental._pipelines.routes import through
 from incremental._planning.plan import Plan
 from incremental._scoring.predictions import (
@@ -142,12 +142,6 @@ def check(model: Any, scorer: Any, has_y: bool, in_blocks: bool = True) -> None:
     by_predictions = any(hasattr(model, name) for name in names)
     if in_blocks and scorer is None and not by_predictions and _own(model) not in SUMS:
         raise NotImplementedError(_looks_at_X(model, scorer))
-
-
-def needs_y(model: Any) -> bool:
-    """Say whether the model's own score cannot do without y."""
-    last = handed_on(model)[0][-1]
-    return not isinstance(last, str) and get_tags(last).target_tags.required  # "passthrough"
 
 
 def _own(model: Any) -> Any:

@@ -68,7 +68,7 @@ def parameters(estimator: Any, **params: Any) -> Iterator[None]:
 
 
 #: Different values that a summary keeps, at most; a string takes about 100 bytes.
-MOST_VALUES = 5_000_000
+MOST_VALUES = 2_000_000
 
 
 def most_values() -> int:

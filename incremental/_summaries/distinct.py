@@ -9,6 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import check_array
 
+from incremental._summaries.few import as_array
+
 
 class Distinct(NamedTuple):
     """The different values of one column.
@@ -139,9 +141,8 @@ def table(X: Any, accept_sparse: bool = False) -> Table:
     """
     if getattr(X, "ndim", 0) == 2 and hasattr(X, "iloc"):
         return Table([distinct(X.iloc[:, i]) for i in range(X.shape[1])], X.columns)
-    has_dtype = hasattr(X, "dtype")
     X = check_array(
-        X,
+        as_array(X),
         accept_sparse="csc" if accept_sparse else False,
         dtype=None,
         ensure_all_finite=False,
@@ -149,8 +150,6 @@ def table(X: Any, accept_sparse: bool = False) -> Table:
     )
     if sp.issparse(X):
         return Table([_of_sparse(X, i) for i in range(X.shape[1])], is_sparse=True)
-    if not has_dtype and X.dtype.kind == "U":
-        X = X.astype(object)
     return Table([distinct(column) for column in X.T])
 
 

@@ -39,18 +39,19 @@ class Encoders(Summaries):
             estimator.fit(assemble(columns, summary.names))
 
     def check_size(self, estimator: Any, summary: Table) -> None:
-        check_values(estimator, summary, "categories")
+        chosen = ", and min_frequency and max_categories choose among them in the end"
+        check_values(estimator, summary, "categories", chosen)
 
 
-def check_values(estimator: Any, summary: Table, what: str) -> None:
+def check_values(estimator: Any, summary: Table, what: str, chosen: str = "") -> None:
     """Refuse a table of too many different values."""
     sizes = [len(column.counts) for column in summary.columns]
     if sum(sizes) > most_values():
         i = int(np.argmax(sizes))
         raise ValueError(
-            f"{type(estimator).__name__} keeps at most {most_values()} {what}, but the column "
-            f"{summary.name(i)!r} has {sizes[i]} so far. Leave the column out, or hash it "
-            f"(FeatureHasher). {RAISE_THE_LIMIT}"
+            f"{type(estimator).__name__} keeps at most {most_values()} different {what} of all "
+            f"columns, but the column {summary.name(i)!r} has {sizes[i]} so far{chosen}. Leave "
+            f"the column out, or hash it (FeatureHasher). {RAISE_THE_LIMIT}"
         )
 
 

@@ -5,13 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
-from incremental._data.values import rows
+
+def as_array(X: Any) -> Any:
+    """Return an array of a list, with text as objects; anything else as it is.
+
+    Examples
+    --------
+    >>> as_array([["a", 1]]).tolist(), as_array([[1, 2]]).dtype
+    ([['a', 1]], dtype('int64'))
+    """
+    if not isinstance(X, (list, tuple)):
+        return X
+    found = np.asarray(X)
+    return np.asarray(X, dtype=object) if found.dtype.kind in "US" else found
 
 
 def no_rows(X: Any) -> Any:
-    """Return X without its rows: its columns and dtypes are left.
+    """Return X without its rows: its columns and dtypes are left, and the block is let go.
 
     Put together, those of blocks have the dtypes that all rows have together.
 
@@ -20,9 +31,10 @@ def no_rows(X: Any) -> Any:
     >>> no_rows(np.ones((3, 2))).shape
     (0, 2)
     """
-    if sp.issparse(X):
-        return np.empty((0, X.shape[1]), X.dtype)
-    return rows(X if hasattr(X, "dtype") or hasattr(X, "iloc") else np.asarray(X), slice(0, 0))
+    if hasattr(X, "iloc"):
+        return X.iloc[:0].copy()
+    X = as_array(X)
+    return np.empty((0, *X.shape[1:]), X.dtype)
 
 
 def in_form(like: Any, values: np.ndarray) -> Any:

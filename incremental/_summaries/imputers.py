@@ -14,6 +14,7 @@ from incremental._data.values import concatenate, rows
 from incremental._summaries.base import Summaries
 from incremental._summaries.distinct import Table, assemble, table
 from incremental._summaries.encoders import check_values, once
+from incremental._summaries.few import as_array, no_rows
 from incremental._summaries.sums import Sum, column_sums
 
 FLOATS = (np.float64, np.float32, np.float16)
@@ -22,11 +23,9 @@ FLOATS = (np.float64, np.float32, np.float16)
 def checked(estimator: Any, X: Any, dtype: Any = None) -> Any:
     """Return an array, or a sparse matrix, as these estimators make one of X."""
     value = estimator.missing_values
-    if isinstance(X, list) and dtype is None:
-        X = np.asarray(X, dtype=object)
     allows_nan = _is_nan(value) or (_is_na(value) and not isinstance(estimator, MissingIndicator))
     return check_array(
-        X,
+        as_array(X),
         accept_sparse="csc",
         dtype=dtype,
         ensure_all_finite="allow-nan" if allows_nan else True,
@@ -79,21 +78,32 @@ def patterns(estimator: Any, X: Any, dtype: Any = None) -> Any:
 def _patterns(X: Any, found: Any, mask: np.ndarray) -> Any:
     """Return the same of the array, or sparse matrix, that was made of X.
 
-    Of a sparse matrix, `mask` is that of its stored values: its zeros are there.
+    Of a sparse matrix, `mask` is that of its stored values.
     """
     if found.shape[0] == 0:
-        return found if sp.issparse(found) else X
+        return found if sp.issparse(found) else no_rows(X)
     if sp.issparse(found):
-        few = np.zeros((2, found.shape[1]), found.dtype)
-        if mask.any():  # what is missing may not be of the dtype of X
-            lost = np.bincount(found.tocoo().col[mask], minlength=found.shape[1])
-            few[0, lost == found.shape[0]] = few[1, lost > 0] = found.data[mask][0]
-        return type(found)(few)
+        return _patterns_of_sparse(found, mask)
     there, lost = mask.argmin(axis=0), mask.argmax(axis=0)
     pairs = np.stack([there, np.where(mask.any(axis=0), lost, there)], axis=1)
     if not hasattr(X, "iloc"):
         return np.stack([found[pair, i] for i, pair in enumerate(pairs)], axis=1)
     return assemble([X.iloc[pair, i] for i, pair in enumerate(pairs)], X.columns)
+
+
+def _patterns_of_sparse(X: Any, mask: np.ndarray) -> Any:
+    """Return the same of a sparse matrix, whose zeros are there."""
+    columns = X.tocoo().col
+    n_lost = np.bincount(columns[mask], minlength=X.shape[1])
+    # The last value that is stored stands for all: scikit-learn asks if there is any.
+    _, last = np.unique(columns[~mask][::-1], return_index=True)
+    there = np.flatnonzero(~mask)[::-1][last]
+    lost = np.flatnonzero(mask)[:1].repeat(np.count_nonzero(n_lost))
+    empty = np.flatnonzero(mask)[:1].repeat(np.count_nonzero(n_lost == X.shape[0]))
+    places = np.concatenate([there, empty, lost])
+    at = np.concatenate([columns[there], *map(np.flatnonzero, (n_lost == X.shape[0], n_lost))])
+    which = np.repeat([0, 1], [len(there) + len(empty), len(lost)])
+    return type(X)((X.data[places], (which, at)), shape=(2, X.shape[1]))
 
 
 class Pattern(Summaries):
@@ -169,7 +179,7 @@ class _MostFrequent(Summaries):
                 ties = there[column.counts[there] == column.counts[there].max()]
                 there = ties[[_first(estimator, found[ties, i])]]
             pair = [*there[:1], *lost[:1]]
-            columns.append(rows(column.values, np.array([*pair, *pair])[:2]))
+            columns.append(rows(column.values, np.array([*pair, *pair], int)[:2]))
         few = assemble(columns, summary.names)
         estimator.fit(sp.csc_array(few) if summary.is_sparse else few)
 

@@ -20,8 +20,8 @@ from incremental._summaries.few import in_form, no_rows
 def _check_terms(estimator: Any, n: int, what: str, instead: str) -> None:
     if n > most_values():
         raise ValueError(
-            f"{type(estimator).__name__} keeps at most {most_values()} {what}, but the column of "
-            f"texts has {n} so far{instead}. {RAISE_THE_LIMIT}"
+            f"{type(estimator).__name__} keeps at most {most_values()} {what}, but its column has "
+            f"{n} so far{instead}. {RAISE_THE_LIMIT}"
         )
 
 

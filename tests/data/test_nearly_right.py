@@ -70,7 +70,7 @@ def test_futures_are_blocks(wrap):
     distributed = pytest.importorskip("distributed")
     starts = range(0, 40, 10)
     with distributed.Client(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
     ) as client:
         lazy = client.map(lambda i: VALUES[i : i + 10], starts)
         y = client.map(lambda i: LABELS[i : i + 10], starts)

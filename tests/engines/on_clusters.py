@@ -10,6 +10,7 @@ import dask
 import dask.array as da
 import distributed
 import numpy as np
+from distributed.diagnostics.plugin import SchedulerPlugin
 from sklearn.base import BaseEstimator
 
 
@@ -94,6 +95,19 @@ def no_failure_allowed(client):
         yield
     finally:
         client.run_on_scheduler(allow, before)
+
+
+class Sizes(SchedulerPlugin):
+    """Logs how many workers there are when one comes or goes."""
+
+    def __init__(self, log):
+        self.log = log
+
+    def add_worker(self, scheduler, worker):
+        self.log.add(len(scheduler.workers))
+
+    def remove_worker(self, scheduler, worker, **kwargs):
+        self.log.add(len(scheduler.workers))
 
 
 class Eventful(Traced):

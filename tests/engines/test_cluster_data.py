@@ -144,6 +144,22 @@ def test_memory_holds_two_windows_however_many_blocks(clean):
     assert 2 <= held(60) <= 2 * prefetch
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_memory_is_bounded_in_bytes_as_well(clean, known):
+    n_rows = 2_000
+    size = n_rows * 3 * 8
+    X, _ = numbered(20, n_rows)
+    data = X if known else X.to_delayed().ravel().tolist()
+    models = []
+
+    def fit():
+        models.append(Incremental(Traced(seconds=0.02), prefetch=f"{1.5 * size} B").fit(data))
+
+    held = most_live(clean, size // 2, fit) / size
+    assert 1 <= held <= 2 + 1  # one ahead, and one that is learned; a task that has just ended
+    assert models[0].total_ == Incremental(Traced(), prefetch=0).fit(X).total_
+
+
 def test_large_data_in_memory_are_learned(clean):
     X = np.random.default_rng(0).random((60_000, 10))  # blocks of 1.6 MB, that go by themselves
     lazy, y = da.from_array(X, chunks=(20_000, 10)), X[:, 0].copy()

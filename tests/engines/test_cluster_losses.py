@@ -15,7 +15,6 @@ import distributed
 import numpy as np
 import pytest
 from dask.task_spec import Task
-from distributed.diagnostics.plugin import SchedulerPlugin
 from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
@@ -28,6 +27,7 @@ from tests.conftest import in_blocks, loop, same_state
 from tests.engines.on_clusters import (
     Eventful,
     Log,
+    Sizes,
     Traced,
     classification,
     no_failure_allowed,
@@ -129,19 +129,6 @@ def test_a_worker_that_leaves_while_it_is_sent_data_is_lost_like_any_other(
     while any("anchor" in str(key) for key in scheduler.tasks):
         assert time.monotonic() < deadline, list(scheduler.tasks)
         time.sleep(0.05)
-
-
-class Sizes(SchedulerPlugin):
-    """Logs how many workers there are when one comes or goes."""
-
-    def __init__(self, log):
-        self.log = log
-
-    def add_worker(self, scheduler, worker):
-        self.log.add(len(scheduler.workers))
-
-    def remove_worker(self, scheduler, worker, **kwargs):
-        self.log.add(len(scheduler.workers))
 
 
 class WaitingUntilAlone(Traced):

@@ -12,8 +12,10 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.compose import make_column_transformer
-from sklearn.linear_model import SGDClassifier
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -71,6 +73,16 @@ def classifier(**params):
 def pipeline(*steps, **params):
     last = SGDClassifier(random_state=0)
     return Incremental(make_pipeline(*steps, last), classes=CLASSES, **params)
+
+
+def of_target(transformer):
+    regressor = make_pipeline(StandardScaler(), SGDRegressor(random_state=0))
+    return Incremental(TransformedTargetRegressor(regressor, transformer=transformer), max_iter=2)
+
+
+def scaled_y(**transforms):
+    regressor = make_pipeline(StandardScaler(), SGDRegressor(random_state=0))
+    return TransformedTargetRegressor(regressor, check_inverse=False, **transforms)
 
 
 def of_delayed(source):
@@ -146,6 +158,19 @@ CASES = {
     ),
     "side by side": lambda s: (pipeline(SIDE_BY_SIDE, StandardScaler()), s.X, s.y),
     "by column": lambda s: (pipeline(BY_NAME, max_iter=2), s.X - s.X.mean(0), s.y),
+    "summaries": lambda s: (pipeline(SimpleImputer(), StandardScaler()), s.X, s.y),
+    "target": lambda s: (of_target(StandardScaler()), s.X, s.X[:, 0]),
+    "target of Delayed": lambda s: (of_target(None), *of_delayed(s)),
+    "summaries alone": lambda s: (Incremental(VarianceThreshold()), s.X, None),
+    "summaries and blocks": lambda s: (
+        pipeline(make_union(VarianceThreshold(), StandardScaler()), MaxAbsScaler()),
+        *(s.X, s.y),
+    ),
+    "scaled y": lambda s: (Incremental(scaled_y(transformer=StandardScaler())), s.X, s.y),
+    "function of y": lambda s: (
+        Incremental(scaled_y(func=np.cbrt, inverse_func=np.power), max_iter=2),
+        *(s.X, s.y),
+    ),
     "held out of a pipeline": lambda s: (
         pipeline(StandardScaler(), early_stopping=True, n_iter_no_change=9, max_iter=2),
         *(s.X, s.y),

@@ -1,7 +1,5 @@
 """Ctrl-C leaves whole blocks and no thread."""
 
-import contextlib
-import signal
 import subprocess
 import sys
 import textwrap
@@ -9,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from incremental._learning.interrupt import whole_blocks
 from tests.conftest import first_seed
 
 ROOT = Path(__file__).parents[2]
@@ -115,12 +112,3 @@ def run_python(code, *args):
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, args)], capture_output=True, text=True, cwd=ROOT
     )
-
-
-def test_ctrl_c_that_somebody_swallows_is_raised_after_the_block():
-    with pytest.raises(KeyboardInterrupt):
-        with whole_blocks() as interrupt, interrupt.allowed():
-            with contextlib.suppress(KeyboardInterrupt):  # as callbacks of the collector do
-                signal.raise_signal(signal.SIGINT)
-            interrupt.check()
-            pytest.fail("was swallowed")

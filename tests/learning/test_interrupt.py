@@ -1,5 +1,6 @@
 """Ctrl-C waits where it is deferred, and comes through everywhere else."""
 
+import contextlib
 import signal
 import threading
 
@@ -90,3 +91,12 @@ def test_nothing_is_changed_where_somebody_else_handles_it_or_in_another_thread(
     thread.start()
     thread.join()
     assert handlers == [signal.default_int_handler]
+
+
+def test_what_somebody_swallows_is_raised_after_the_block():
+    with pytest.raises(KeyboardInterrupt):
+        with whole_blocks() as interrupt, interrupt.allowed():
+            with contextlib.suppress(KeyboardInterrupt):  # as callbacks of the collector do
+                press()
+            interrupt.check()
+            pytest.fail("was swallowed")

@@ -9,12 +9,12 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.feature_selection import SelectFromModel, SelectKBest
+from sklearn.feature_selection import RFE, SelectFromModel
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import (
+    KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
     Normalizer,
@@ -22,6 +22,7 @@ from sklearn.preprocessing import (
     QuantileTransformer,
     SplineTransformer,
     StandardScaler,
+    TargetEncoder,
 )
 
 from incremental import BlockError, Incremental
@@ -46,14 +47,21 @@ class FitsItself(OneHotEncoder):
     ("pipe", "message"),
     [
         (make_pipeline(PCA(), sgd()), r"but pca \(PCA\(\)\) decomposes all.*Use IncrementalPCA"),
-        (make_pipeline(TfidfVectorizer(), sgd()), "tfidfvectorizer .*Use HashingVectorizer"),
+        (
+            make_pipeline(make_column_transformer((TargetEncoder(), [0])), sgd()),
+            "columntransformer__targetencoder .*Use OneHotEncoder or FeatureHasher",
+        ),
         (
             make_pipeline(StandardScaler(), RandomForestClassifier()),
             "randomforestclassifier .*Use SGDClassifier or SGDRegressor",
         ),
         (make_pipeline(QuantileTransformer(), sgd()), "Use StandardScaler or MinMaxScaler"),
-        (make_pipeline(SelectKBest(), sgd()), r"Use SelectFromModel\(SGDClassifier"),
-        (make_pipeline(SimpleImputer(), sgd()), 'simpleimputer .*only with strategy="constant"'),
+        (make_pipeline(RFE(sgd()), sgd()), r"Use SelectFromModel\(SGDClassifier"),
+        (
+            make_pipeline(SimpleImputer(strategy="median"), sgd()),
+            "simpleimputer .*needs the medians of all rows.*Use strategy='mean'.*a sketch",
+        ),
+        (KBinsDiscretizer(), "but KBinsDiscretizer.*needs the quantiles .*Use strategy='uniform'"),
         (make_pipeline(make_union(NeedsAll()), sgd()), "featureunion__needsall .*Frozen"),
         (make_pipeline(sgd(), sgd()), "All intermediate steps should be transformers"),
         (

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from joblib import parallel_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import IncrementalPCA
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import SGDClassifier
+from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -90,6 +92,17 @@ def test_a_method_that_drops_rows_is_refused_when_it_is_computed(method, X):
     assert len(found.blocks[1].compute()) == 5
     with pytest.raises(BlockError, match=f"{method} of Drops .* Got 4 rows for 5 of block 2"):
         found.compute()
+
+
+def test_a_method_that_drops_rows_is_refused_in_a_session_too(X):
+    class Drops(SGDClassifier):
+        def predict(self, X):
+            return super().predict(X)[1:]
+
+    X, y = X[:10], np.arange(10) % 2
+    model = Incremental(Drops(random_state=0))
+    with parallel_config("incremental"), pytest.raises(BlockError, match="predict of Drops must"):
+        cross_val_score(model, X, y, cv=KFold(2), scoring="accuracy", error_score="raise")
 
 
 def test_each_of_several_outputs_needs_its_rows(X):

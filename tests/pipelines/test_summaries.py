@@ -3,10 +3,13 @@
 import dask
 import dask.array as da
 import dask.dataframe as dd
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
@@ -127,6 +130,29 @@ def test_unknown_categories_are_found_and_known_ones_need_no_pass():
         assert model.estimator_[0].categories_[0].tolist() == categories
 
 
+def test_a_search_in_one_scan_finds_the_same(source):
+    pipe = make_pipeline(make_union(Centre(), StandardScaler()), sgd())
+    search = GridSearchCV(
+        Incremental(pipe), {"estimator__sgdclassifier__alpha": [1e-4, 1.0]}, cv=2, refit=False
+    )
+    y = source.y.compute()
+    expected = search.fit(source.X, y).cv_results_["mean_test_score"]
+    with joblib.parallel_config("incremental", n_jobs=2):
+        found = search.fit(source.X, y).cv_results_["mean_test_score"]
+    assert np.array_equal(found, expected)
+
+
+def test_text_alone_is_learned_and_transformed():
+    texts = [["one two", "three"], ["two two four"], [], ["one"]]
+    X = [dask.delayed(part) for part in texts]
+    whole = [text for part in texts for text in part]
+    model = Incremental(TfidfVectorizer()).fit(X)
+    expected = TfidfVectorizer().fit(whole)
+    assert model.vocabulary_ == expected.vocabulary_
+    assert np.array_equal(model.idf_, expected.idf_)
+    assert (model.transform(X).compute() != expected.transform(whole)).nnz == 0
+
+
 # Alone, and last
 
 
@@ -156,7 +182,7 @@ def test_partial_fit_of_what_learns_from_summaries_is_missing_for_a_reason(sourc
     for estimator in (Centre(), make_pipeline(StandardScaler(), Centre())):
         model = Incremental(estimator)
         assert not hasattr(model, "partial_fit")
-        with pytest.raises(AttributeError, match="Centre .*gathered.*not kept: call fit with all"):
+        with pytest.raises(AttributeError, match="Centre .*gathered.*not kept: call fit"):
             model.partial_fit(source.X)
         with pytest.raises(ValueError, match="max_iter is about .* learns by partial_fit"):
             Incremental(estimator, max_iter=2).fit(source.X)

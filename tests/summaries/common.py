@@ -108,8 +108,7 @@ def compare(estimator, blocks, ys=None, ulps=0):
         assert whole == found
         return None
     # What has 32 bits may have been added in 32 bits.
-    dtypes = [b.dtypes if hasattr(b, "iloc") else [getattr(b, "dtype", "")] for b in blocks]
-    is_narrow = any("float32" in map(str, one) for one in dtypes)
+    is_narrow = any("float32" in str(getattr(b, "dtypes", getattr(b, "dtype", ""))) for b in blocks)
     rtol = ulps * np.finfo(np.float32 if is_narrow else np.float64).eps
     same_state(found, whole, rtol)
     a, b = outcome(lambda: found.transform(X)), outcome(lambda: whole.transform(X))

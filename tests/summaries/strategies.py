@@ -16,13 +16,21 @@ COUNTS = st.sampled_from([0, 0, 1, 2, 3, 10])
 FLOATS = st.sampled_from([0.0, 1.0, 2.5, -1.0, 0.1, np.nan])
 TEXTS = st.sampled_from(["a", "b", "cc", "ddd", "é"])
 
-#: Values of a column of a frame, and the dtypes that it may have in a block.
+#: Values of a column of a frame, and the dtypes that it may have in a block: not such as pandas
+#: puts together in a way that depends on which come first (pandas.NA becomes an object).
 KINDS = {
-    "int": (NUMBERS, ["int64", "int8", "Int64", "float64", object]),
+    "int": (NUMBERS, ["int64", "int8", "Int64", "float64"]),
+    "objects": (NUMBERS, ["int64", "float64", object]),
     "count": (COUNTS, ["int64", "Int64", "float64"]),
-    "float": (FLOATS, ["float64", "float32", "Float64", object]),
-    "text": (st.one_of(TEXTS, st.none()), ["str", object, "category", "string"]),
-    "bool": (st.booleans(), ["bool", "boolean", object]),
+    "float": (FLOATS, ["float64", "float32", "Float64"]),
+    "text": (st.one_of(TEXTS, st.none()), ["str", object, "category"]),
+    "string": (st.one_of(TEXTS, st.none()), ["string"]),
+    "bool": (st.booleans(), ["bool", "boolean"]),
+    "flags": (st.booleans(), ["bool", object]),
+    "dates": (
+        st.sampled_from([pd.Timestamp("2013-01-01"), pd.Timestamp("2013-06-01"), pd.NaT]),
+        ["datetime64[ns]"],
+    ),
     "mixed": (st.one_of(NUMBERS, TEXTS), [object]),
     "missing": (st.sampled_from([None, np.nan, "a"]), [object]),
 }

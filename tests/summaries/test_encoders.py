@@ -27,13 +27,13 @@ def encoders(draw):
 
 
 @given(encoders(), frames())
-@examples(60)
+@examples(40)
 def test_categories_of_frames_are_those_of_all_rows(encoder, blocks):
     compare(encoder, blocks)
 
 
 @given(encoders(), st.one_of(ints, floats, texts, objects, booleans))
-@examples(80)
+@examples(50)
 def test_categories_of_arrays_are_those_of_all_rows(encoder, blocks):
     compare(encoder, blocks)
 

@@ -15,7 +15,7 @@ BLOCKS = st.one_of(ints, counts, floats, frames(["int", "float"]))
 
 
 @given(st.sampled_from(["ordinal", "onehot"]), st.sampled_from([2, 5]), BLOCKS)
-@examples(60)
+@examples(30)
 @pytest.mark.filterwarnings("ignore:Feature . is constant")
 def test_bins_are_those_of_all_rows(encode, n_bins, blocks):
     compare(
@@ -24,7 +24,7 @@ def test_bins_are_those_of_all_rows(encode, n_bins, blocks):
 
 
 @given(st.sampled_from(["error", "zeros"]), BLOCKS)
-@examples(40)
+@examples(30)
 @pytest.mark.filterwarnings("ignore:divide by zero")
 @pytest.mark.filterwarnings("ignore:invalid value")
 def test_splines_are_those_of_all_rows(missing, blocks):

@@ -39,14 +39,14 @@ def imputers(draw):
 
 
 @given(imputers(), BLOCKS)
-@examples(100)
+@examples(60)
 @pytest.mark.filterwarnings("ignore")
 def test_imputers_learn_what_they_learn_from_all_rows(imputer, blocks):
     compare(imputer, blocks, ulps=4)
 
 
 @given(imputers(), st.one_of(doubles, ints).flatmap(sparse))
-@examples(40)
+@examples(30)
 @pytest.mark.filterwarnings("ignore")
 def test_imputers_learn_from_sparse_matrices(imputer, blocks):
     compare(imputer, blocks, ulps=4)
@@ -57,7 +57,7 @@ def test_imputers_learn_from_sparse_matrices(imputer, blocks):
     st.sampled_from(["missing-only", "all"]),
     st.one_of(BLOCKS, doubles.flatmap(sparse)),
 )
-@examples(60)
+@examples(40)
 @pytest.mark.filterwarnings("ignore")
 def test_indicators_mark_the_columns_that_have_missing_values_anywhere(value, features, blocks):
     compare(MissingIndicator(missing_values=value, features=features), blocks)

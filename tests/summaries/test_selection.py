@@ -43,7 +43,7 @@ BLOCKS = st.one_of(ints, counts, floats, floats.flatmap(sparse), frames(["int", 
 
 
 @given(st.sampled_from([0.0, 0.5]), BLOCKS)
-@examples(60)
+@examples(40)
 @pytest.mark.filterwarnings("ignore")
 def test_variances_are_those_of_all_rows(threshold, blocks):
     compare(VarianceThreshold(threshold), blocks, ulps=16)
@@ -84,7 +84,7 @@ def some_of(Score, **params):
 
 
 @given(st.sampled_from([chi2, f_classif]).flatmap(some_of), st.one_of(NUMBERED, NAMED))
-@examples(60)
+@examples(40)
 @pytest.mark.filterwarnings("ignore")
 def test_scores_of_classes_are_those_of_all_rows(selector, blocks):
     compare(selector, *blocks, ulps=16)
@@ -101,7 +101,7 @@ def test_scores_of_classes_are_equal_where_sums_are_of_integers(score, blocks):
 
 
 @given(st.sampled_from([f_classif, f_regression, r_regression, chi2]), st.integers(0, 99))
-@examples(40)
+@examples(15)
 def test_scores_of_floats_are_those_of_all_rows(score, seed):
     rng = np.random.default_rng(seed)
     n, k = rng.integers(20, 60), rng.integers(1, 5)

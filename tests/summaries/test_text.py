@@ -46,7 +46,7 @@ def vectorizers(draw):
 
 
 @given(vectorizers(), documents())
-@examples(80)
+@examples(60)
 @pytest.mark.filterwarnings("ignore")
 def test_vocabularies_are_those_of_all_rows(vectorizer, blocks):
     compare(vectorizer, blocks)
@@ -59,7 +59,7 @@ def test_of_equally_frequent_terms_those_stay_that_stay_of_all_rows():
 
 
 @given(st.booleans(), st.booleans(), st.one_of(counts, counts.flatmap(sparse), frames(["count"])))
-@examples(60)
+@examples(40)
 @pytest.mark.filterwarnings("ignore:divide by zero")
 def test_inverse_document_frequencies_are_those_of_all_rows(use, smooth, blocks):
     compare(TfidfTransformer(use_idf=use, smooth_idf=smooth), blocks)
@@ -76,7 +76,7 @@ DICTS = st.dictionaries(st.sampled_from(["b", "a", "c=d"]), VALUES, max_size=3)
 
 
 @given(st.booleans(), st.lists(DICTS, min_size=1, max_size=8), st.data())
-@examples(80)
+@examples(40)
 def test_features_of_dicts_are_those_of_all_rows(sort, dicts, data):
     compare(DictVectorizer(sort=sort), cut(dicts, data.draw(cuts(len(dicts)))))
 

@@ -154,7 +154,7 @@ class Member(Alone):
         #: The values that are to be held and are not submitted by this feed.
         self.missing = set(held)
         #: The first visit that it has not done.
-        self.visit: float = visits[0]
+        self.visit: float = visits[0] if visits else math.inf
         self._visits = visits
         #: When it is woken: it submits several blocks at once, as each message costs.
         self._begins_at: float = 0

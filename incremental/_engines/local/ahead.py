@@ -22,7 +22,7 @@ from incremental._engines.local.diagnostics import Watch
 from incremental._engines.local.room import Room
 from incremental._engines.local.schedulers import Scheduler
 from incremental._planning.windows import Window
-from incremental.exceptions import BlockError, describe
+from incremental.exceptions import NOT_COMPUTED, BlockError, describe
 
 #: What it costs to have a window computed by the pool instead of in the foreground, in seconds:
 #: the bookkeeping of a future, and two threads that take turns.
@@ -197,7 +197,7 @@ class Ahead:
         which = (
             f"Block {numbers[0]}" if len(numbers) == 1 else f"Blocks {numbers[0]} to {numbers[-1]}"
         )
-        message = f"{which} could not be computed: {describe(error)}"
+        message = f"{which} {NOT_COMPUTED}: {describe(error)}"
         if isinstance(error, MemoryError):
             largest = max(self.size, *(blocks.n_bytes(i) for i in positions))
             size = (

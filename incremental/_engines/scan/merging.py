@@ -53,36 +53,34 @@ def is_source(graph: Graph, key: Key) -> bool:
     return not graph[key].dependencies and not isinstance(graph[key], DataNode)
 
 
-def sources(graph: Graph, keys: Iterable[Keys]) -> list[frozenset[Key]]:
-    """Return for each block the sources that it is computed from.
+def sources(graph: Graph, keys: Iterable[Keys]) -> list[list[Key]]:
+    """Return for each block the sources that it needs and that no block before it does.
 
     Examples
     --------
     >>> from dask.task_spec import Task, TaskRef
     >>> graph = {"x0": Task("x0", list), "a": Task("a", len, TaskRef("x0"))}
-    >>> sources(graph, [("a",)])
-    [frozenset({'x0'})]
+    >>> sources(graph, [("a",), ("a", "x0")])
+    [['x0'], []]
     """
-    known: dict[Key, frozenset[Key]] = {}
+    seen: set[Key] = set()
     result = []
     for block in keys:
+        new: list[Key] = []
         stack = list(block)
         while stack:
             key = stack.pop()
-            if key in known or key not in graph:
+            if key in seen or key not in graph:
                 continue
-            below = [d for d in graph[key].dependencies if d in graph]
-            if todo := [d for d in below if d not in known]:
-                stack += [key, *todo]
-            elif is_source(graph, key):
-                known[key] = frozenset([key])
-            else:
-                known[key] = frozenset().union(*(known[d] for d in below))
-        result.append(frozenset().union(*(known.get(key, frozenset()) for key in block)))
+            seen.add(key)
+            stack.extend(graph[key].dependencies)
+            if is_source(graph, key):
+                new.append(key)
+        result.append(sorted(new, key=str))  # sets of dependencies have an order by chance
     return result
 
 
-def visits(needs: Sequence[Sequence[frozenset[Key]]]) -> Iterator[list[tuple[int, int]]]:
+def visits(needs: Sequence[Sequence[Sequence[Key]]]) -> Iterator[list[tuple[int, int]]]:
     """Yield what is done at each visit of a source: positions of groups and of their blocks.
 
     The source that is visited is one that all groups that still need it need next, and the other
@@ -91,19 +89,17 @@ def visits(needs: Sequence[Sequence[frozenset[Key]]]) -> Iterator[list[tuple[int
 
     Parameters
     ----------
-    needs : sequence of sequences of frozensets
-        For each group, for each of its blocks, the sources.
+    needs : sequence of sequences of lists
+        For each group, for each of its blocks, the sources that it is the first to need.
 
     Examples
     --------
     The first fold is tested on ``x0`` and so begins with ``x1``:
 
-    >>> folds = [[{"x1"}, {"x2"}], [{"x0"}, {"x2"}], [{"x0"}, {"x1"}]]
-    >>> list(visits([[frozenset(block) for block in fold] for fold in folds]))
+    >>> list(visits([[["x1"], ["x2"]], [["x0"], ["x2"]], [["x0"], ["x1"]]]))
     [[(1, 0), (2, 0)], [(0, 0), (2, 1)], [(0, 1), (1, 1)]]
     """
-    # For each group, for each of its blocks, the sources that it is the first to need.
-    new = [_first_uses(blocks) for blocks in needs]
+    new = [list(blocks) for blocks in needs]
     at = [0] * len(needs)  # the next block of each group
     still = Counter(source for group in new for block in group for source in block)
     heads: dict[Key, set[int]] = {}  # the groups that need a source next
@@ -136,16 +132,6 @@ def visits(needs: Sequence[Sequence[frozenset[Key]]]) -> Iterator[list[tuple[int
             new[group][at[group]] = []
             turns += advance(group)
         yield turns
-
-
-def _first_uses(blocks: Sequence[frozenset[Key]]) -> list[list[Key]]:
-    """Return for each block the sources that no block before it needs."""
-    seen: set[Key] = set()
-    result = []
-    for block in blocks:
-        result.append(sorted(block - seen, key=str))  # a set has an order by chance
-        seen |= block
-    return result
 
 
 def merge(groups: Sequence[Group]) -> tuple[Graph, list[Entry]]:

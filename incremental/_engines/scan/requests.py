@@ -19,9 +19,16 @@ from incremental._engines.scan.merging import Keys
 from incremental._engines.scan.tasks import Task
 from incremental._planning.graph import Graph
 from incremental._planning.plan import Plan
-from incremental.exceptions import BlockError, describe
+from incremental.exceptions import NOT_COMPUTED, BlockError, describe
 
 Get = Callable[..., Any]
+
+
+class Place(int):
+    """The place of shared values: an error that bears it is not of one fit, but of what they share.
+
+    Each fit has a number of its own for the block that it needs them for.
+    """
 
 
 class Request:
@@ -216,15 +223,16 @@ class Stream(Request):
             if turn is None:
                 return None
             self._n_held = int(isinstance(turn, Turn))
-        try:
-            values = turn.take() if isinstance(turn, Turn) else None
-        except Exception as error:
-            turn = error
+        number = self.blocks.numbers[position]
         if isinstance(turn, BaseException):
-            raise _as_block_error(turn, self.blocks.numbers[position]) from (
-                turn.__cause__ if isinstance(turn, BlockError) else turn
-            )
-        assert values is not None
+            raise _of_this_fit(turn, number) from turn.__cause__
+        try:
+            values = turn.take()
+        except BlockError as error:
+            raise BlockError(*error.args) from error.__cause__
+        except Exception as error:
+            message = f"Block {number} {NOT_COMPUTED}: {describe(error)}"
+            raise BlockError(message, number) from error
         graph = self.blocks.graph
         return self.blocks.as_dict(
             [
@@ -252,10 +260,11 @@ class Stream(Request):
                 self.on_done()
 
 
-def _as_block_error(error: BaseException, number: int) -> BaseException:
-    """Return an error of this fit alone: others get one, too."""
-    if isinstance(error, BlockError):
-        return BlockError(*error.args)
-    if not isinstance(error, Exception):
+def _of_this_fit(error: BaseException, number: int) -> BaseException:
+    """Return an error of this fit alone, which names its own block: others get one, too."""
+    if not isinstance(error, BlockError):
         return error
-    return BlockError(f"Block {number} could not be computed: {describe(error)}", number)
+    if not isinstance(error.block, Place):
+        return BlockError(*error.args)
+    _, failed, why = str(error).partition(NOT_COMPUTED)
+    return BlockError(f"Block {number} {failed}{why}", number)

@@ -19,7 +19,7 @@ from incremental._engines.budget import widest
 from incremental._engines.local.schedulers import Scheduler, client_of, open_scheduler
 from incremental._engines.local.stream import stream
 from incremental._engines.scan.merging import Entry, Group, Keys, merge
-from incremental._engines.scan.requests import Get, Request, Stream, Turn, Values
+from incremental._engines.scan.requests import Get, Place, Request, Stream, Turn, Values
 from incremental._planning.graph import Graph, cull
 from incremental._planning.plan import Plan
 from incremental._planning.trace import trace
@@ -120,10 +120,6 @@ class _Room:
                 self._changed.wait()
 
 
-class _Place(int):
-    """The place of an entry: an error that bears it is not of one fit, but of what they share."""
-
-
 def scan(scheduler: Scheduler, requests: Sequence[Stream]) -> None:
     """Hand blocks to all who have asked for them, each source read once where orders agree."""
     session = requests[0].task.session
@@ -168,7 +164,7 @@ def _planned(graph: Graph, entries: list[Entry], which: list[int]) -> Plan:
         key: Key = ("shared", i)
         tasks[key] = Task(key, _values, *map(TaskRef, entries[i].keys))
         keys.append((key,))
-    numbers = [_Place(i) for i in which]
+    numbers = [Place(i) for i in which]
     blocks = Blocks(tasks, ("values",), keys, [None] * len(keys), numbers, [], None)
     return Plan(blocks, trace(tasks, keys))
 
@@ -206,7 +202,6 @@ def _hand_over(
 
 def _fail(entry: Entry, error: BlockError, groups: list[_Fits]) -> None:
     """Give the error to all who need the entry; each says which of its blocks that is."""
-    cause = error.__cause__ if isinstance(error.block, _Place) else error
     for turn in entry.turns:
         for request in groups[turn.group].open:
-            request.fail(cause or error)
+            request.fail(error)

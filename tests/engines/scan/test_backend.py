@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import warnings
+from contextvars import ContextVar
 
 import dask
 import dask.array as da
@@ -104,6 +105,24 @@ class TestErrors:
 
         starts = [0, 2, 5]
         assert Parallel()(delayed(block_of_error)(start) for start in starts) == [7, 5, 2]
+
+    def test_of_memory_says_what_to_do_about_it(self):
+        def load():
+            raise MemoryError
+
+        X = da.from_delayed(dask.delayed(load)(), (20, 3), float)
+        message = "Block 0 could not be computed: MemoryError.*Set a smaller prefetch"
+        for n in (1, 3):
+            with pytest.raises(BlockError, match=message):
+                Parallel()(delayed(model().fit)(X, np.arange(20) % 2) for _ in range(n))
+
+    def test_that_is_a_warning_stays_one(self):
+        X = da.random.default_rng(0).random((200, 3), chunks=(20, 3))
+        shuffled, y = X[np.random.default_rng(0).permutation(200)], np.arange(200) % 2
+        with pytest.raises(da.PerformanceWarning):
+            model().fit(shuffled, y)
+        with pytest.raises(da.PerformanceWarning):
+            Parallel()(delayed(model().fit)(shuffled, y) for _ in range(2))
 
     def test_of_a_score_says_so(self):
         class Mute(SGDClassifier):
@@ -251,6 +270,24 @@ def test_sessions_of_two_threads_overlap_and_give_back_what_they_changed(source)
         for thread in threads:
             thread.join(60)
     assert found == [[fit(source)] * 2] * 10
+
+
+def test_loaders_see_the_context_of_who_has_begun_the_session():
+    user = ContextVar("user", default="nobody")
+    seen = []
+
+    def load():
+        seen.append(user.get())
+        return np.zeros((20, 3))
+
+    X = da.from_delayed(dask.delayed(load)(), (20, 3), float)
+    token = user.set("somebody")
+    try:
+        with joblib.parallel_config("incremental", n_jobs=2):
+            Parallel()(delayed(model().fit)(X, np.arange(20) % 2) for _ in range(2))
+    finally:
+        user.reset(token)
+    assert set(seen) == {"somebody"}
 
 
 def test_n_jobs_of_estimators_is_theirs():

@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 
 from incremental import BlockError, Incremental
 from tests.conftest import loop
-from tests.engines.on_clusters import Log, Traced, start_cluster
+from tests.engines.on_clusters import Log, Sizes, Traced, start_cluster, wait_until
 from tests.engines.scan.same import plain
 
 if not find_spec("distributed"):
@@ -237,16 +237,40 @@ def test_ctrl_c_ends_all_chains(clean, tmp_path):
     assert len(log.lines()) < 60  # of 120
 
 
-def kill_at(log, n_lines):
-    """Kill the worker that has learned last, each time that so many blocks are learned."""
+class Dying(Traced):
+    """Takes its worker with it at some blocks, once at each, when there are three workers."""
 
-    def kill():
-        for n in n_lines:
-            os.kill(int(log.wait_for(n)[-1][1]), signal.SIGKILL)
+    def __init__(self, log=None, seconds=0.0, at=(), sizes=None):
+        super().__init__(log, seconds)
+        self.at = at
+        self.sizes = sizes
 
-    killer = threading.Thread(target=kill, daemon=True)
-    killer.start()
-    return killer
+    def partial_fit(self, X, y=None):
+        marker = f"{self.log.path}-{int(X[0, 0])}"
+        if X[0, 0] in self.at and not os.path.exists(marker):
+            wait_until(lambda: self.sizes.lines()[-1][0] == 3)
+            open(marker, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().partial_fit(X)
+
+
+@pytest.fixture
+def sizes(clean, tmp_path):
+    """Says how many workers there are; there will be three again."""
+    log, is_over = Log(tmp_path / "sizes"), threading.Event()
+    log.add(len(clean.nthreads()))
+    clean.register_plugin(Sizes(log), name="sizes")
+
+    def scale():
+        while not is_over.wait(0.5):
+            clean.cluster.scale(3)  # a worker that ends while it starts would be given up
+
+    scaling = threading.Thread(target=scale)
+    scaling.start()
+    yield log
+    is_over.set()
+    scaling.join()
+    clean.unregister_scheduler_plugin("sizes")
 
 
 def traced(logs, prefetch, seconds=0.05):
@@ -260,23 +284,15 @@ def check_losses(source, logs, models, n_losses, prefetch):
         assert repeated <= n_losses * 2 * prefetch, repeated
 
 
-def test_a_worker_that_dies_costs_each_model_two_windows(clean, tmp_path):
-    source = Source(tmp_path / "loads", 16)
-    logs = [Log(tmp_path / f"{i}") for i in range(3)]
-    killer = kill_at(logs[0], [6])
-    models = fit_all([Incremental(Traced(log, seconds=0.05), prefetch=3) for log in logs], source.X)
-    killer.join()
-    check_losses(source, logs, models, 1, 3)
-
-
 @pytest.mark.slow
-def test_three_workers_that_die_cost_each_model_two_windows_each(clean, tmp_path):
+@pytest.mark.parametrize(("n_models", "at"), [(3, (6,)), (6, (8, 20, 32))])
+def test_a_worker_that_dies_costs_each_model_two_windows(n_models, at, sizes, tmp_path):
     source = Source(tmp_path / "loads", 40)
-    logs = [Log(tmp_path / f"{i}") for i in range(6)]
-    killer = kill_at(logs[0], [8, 20, 32])
-    models = fit_all([Incremental(Traced(log, seconds=0.05), prefetch=4) for log in logs], source.X)
-    killer.join()
-    check_losses(source, logs, models, 3, 4)
+    logs = [Log(tmp_path / f"{i}") for i in range(n_models)]
+    models = traced(logs, 4)
+    models[0] = Incremental(Dying(logs[0], 0.05, at, sizes), prefetch=4)
+    check_losses(source, logs, fit_all(models, source.X), len(at), 4)
+    assert all((tmp_path / f"0-{block}").exists() for block in at)
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import dask
 import joblib
 import numpy as np
@@ -23,7 +25,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 
-from incremental import Incremental
+from incremental import Incremental, indexable
 from tests.conftest import Source
 
 N_BLOCKS, N_ROWS = 8, 24
@@ -85,6 +87,16 @@ def test_so_are_they_with_a_lazy_y_of_its_own():
     assert sum(labels.reads.values()) <= 120  # to find the labels, to train and to score
 
 
+@pytest.mark.parametrize("of_x", [False, True])
+def test_indexable_labels_are_read_once_for_the_splits_and_all_fits(of_x):
+    source, labels = Source(40, 5), Source(40, 5)
+    X, y = indexable(source.X, source.y if of_x else labels.y)
+    grid = {"estimator__alpha": np.logspace(-5, 1, 8).tolist()}
+    GridSearchCV(model(), grid, cv=5, refit=False).fit(X, y)
+    n = [sum(counted.reads.values()) for counted in (source, labels)]
+    assert n == ([120, 0] if of_x else [80, 40])
+
+
 TOOLS = {
     # Once to train, once for the scores of each set.
     "learning_curve": (3, lambda X: learning_curve(model(), X, Y, cv=4, train_sizes=[0.3, 1.0])),
@@ -130,8 +142,9 @@ TOOLS = {
 @pytest.mark.parametrize("tool", TOOLS)
 def test_each_block_is_read_once_a_meeting(source, tool):
     n, use = TOOLS[tool]
-    use(source.X)
+    found = use(source.X)
     assert max(source.reads.values()) <= n, source.reads
+    assert b"dask" not in pickle.dumps(found)  # nothing lazy is kept
 
 
 def test_fits_that_share_nothing_are_read_each_for_itself():
