@@ -60,8 +60,8 @@ except ModuleNotFoundError:  # scikit-learn 1.6 to 1.8
 
 
 __all__ = [
-    "CallbackSupportMixin",
     "NAMED_REMAINDER",
+    "CallbackSupportMixin",
     "array_meta",
     "as_task_specification",
     "callback_context",
@@ -220,7 +220,9 @@ def validations(estimator: Any, *, has_steps: bool) -> Iterator[Callable[[], Non
             if hasattr(estimator, f"_validate_{name}"):
                 yield getattr(estimator, f"_validate_{name}")
     else:
-        inside = [estimator, *getattr(estimator, "get_params", dict)().values()]
+        inside = [estimator]
+        if not isinstance(estimator, type):  # which is no step, but has a get_params
+            inside += getattr(estimator, "get_params", dict)().values()
     if not get_config()["skip_parameter_validation"]:
         for one in inside:
             if isinstance(one, BaseEstimator) and hasattr(one, "_parameter_constraints"):
