@@ -58,8 +58,7 @@ class Notes:
     def __init__(self, after=None):
         self.after, self.times, self.killed = after, [], None
 
-    def setup(self, estimator, context):
-        self.start = time.perf_counter()
+    def setup(self, estimator, context): ...
 
     def teardown(self, estimator, context): ...
 
@@ -68,7 +67,7 @@ class Notes:
     def on_fit_task_end(self, estimator, context):
         if context.task_name != "block":
             return
-        self.times.append(time.perf_counter() - self.start)
+        self.times.append(time.perf_counter())
         if context.task_id == self.after:
             pid = next(iter(client.run(os.getpid).values()))
             os.kill(pid, signal.SIGKILL)
@@ -92,8 +91,10 @@ import matplotlib.pyplot as plt
 
 figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 for note, label in ((calm, "three workers"), (loss, "one of three is killed")):
-    ax.step(note.times, range(1, N_BLOCKS + 1), where="post", label=label)
-ax.axvline(loss.killed, color="C3", linestyle=":", label="the worker dies")
-ax.set(xlabel="seconds", ylabel="blocks learned")
+    ax.step(
+        np.subtract(note.times, note.times[0]), range(1, N_BLOCKS + 1), where="post", label=label
+    )
+ax.axvline(loss.killed - loss.times[0], color="C3", linestyle=":", label="the worker dies")
+ax.set(xlabel="seconds since the first block", ylabel="blocks learned")
 ax.legend()
 plt.show()

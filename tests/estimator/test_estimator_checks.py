@@ -34,7 +34,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from incremental import Incremental
 from incremental._learning import classes as _classes
 from incremental._learning import labels as _labels
-from incremental._learning.learner import last_step
+from incremental._learning.labels import last_step
 from incremental._pipelines.tree import is_tree
 from tests.conftest import loop
 
