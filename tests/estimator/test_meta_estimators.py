@@ -117,9 +117,8 @@ REGRESSORS = {
 def test_a_classifier_of_classifiers_learns_from_lazy_x(name, lazy, X, y, converted):
     meta, lazy_y, whole = CLASSIFIERS[name]
     labels = y if lazy else y.compute()
-    if (
-        lazy and not lazy_y and SKLEARN >= (1, 7)
-    ):  # scikit-learn asks NumPy for the labels, and dask for these options
+    # scikit-learn asks NumPy for the labels, and since 1.8 dask for these options.
+    if lazy and not lazy_y and SKLEARN >= (1, 8):
         with pytest.raises(TypeError, match="unexpected keyword argument 'equal_nan'"):
             clone(meta).fit(X, labels)
         return
