@@ -19,6 +19,7 @@ from incremental._data.values import Block
 from incremental._engines.base import Engine, Prefetch, Turn
 from incremental._engines.budget import Budget, make_budget
 from incremental._engines.cluster.convoy import Alone
+from incremental._engines.cluster.losses import check_open
 from incremental._engines.cluster.stream import stream
 from incremental._engines.cluster.training import turns
 from incremental._planning.graph import Graph
@@ -68,6 +69,7 @@ class ClusterEngine(Engine):
 
     @property
     def workers(self) -> int:
+        check_open(self.client)
         return sum(self.client.nthreads().values())
 
     def budget(self, prefetch: Prefetch) -> Budget:

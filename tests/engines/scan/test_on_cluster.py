@@ -207,16 +207,18 @@ def test_nested_searches_meet(source, threads_as_workers):
         np.testing.assert_array_equal(found, use(source.X, source.y_memory))
 
 
-def test_a_session_within_a_task_leaves_its_thread_to_others(source, threads_as_workers):
+def test_a_session_within_a_task_leaves_its_thread_to_others(source, clean):
     def use(X, y):
         with joblib.parallel_config("incremental"):
             return cross_val_score(sgd(), X, y, cv=KFold(3))
 
+    # Not on workers of this process: what computes in one leaves its client as the default.
     futures = [
-        threads_as_workers.submit(use, source.X, source.y_memory, pure=False)
+        clean.submit(use, source.X, source.y_memory, pure=False)
         for _ in range(4)  # more than there are threads
     ]
     found = [future.result(timeout=60) for future in futures]
+    del futures
     with dask.config.set(scheduler="synchronous"):
         expected = cross_val_score(sgd(), source.X, source.y_memory, cv=KFold(3))
     np.testing.assert_array_equal(found, [expected] * 4)
