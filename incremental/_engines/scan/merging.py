@@ -36,7 +36,7 @@ class Turn(NamedTuple):
     #: The positions of the group and of the block in it.
     group: int
     position: int
-    #: Tasks that no other group needs, in an order to compute them in.
+    #: Tasks that no other block needs, in an order to compute them in.
     tail: dict[Key, GraphNode]
 
 
@@ -60,10 +60,11 @@ def is_source(graph: Graph, key: Key) -> bool:
 
 
 def landmarks(graph: Graph, keys: Sequence[Keys], users: Mapping[Key, int]) -> list[list[Key]]:
-    """Return for each block what it needs, and no block before it does, of what an order is made of.
+    """Return for each block the values that it needs next: those that an order is made of.
 
     These are the sources, and the values that more groups need than need what is made of them:
-    blocks may differ by what is read by way of a task that is common to all of them.
+    blocks may differ by what is read by way of a task that is common to all of them.  No block
+    before it needs them.
 
     Examples
     --------
@@ -145,13 +146,15 @@ def visits(needs: Sequence[Sequence[Sequence[Key]]]) -> Iterator[list[tuple[int,
 def merge(groups: Sequence[Group]) -> tuple[Graph, list[Entry]]:
     """Return one graph for all groups, and the shared values to compute, in an order to do so.
 
-    What only one group needs is left to its turns, but for the sources.  Of a single group
-    everything is shared, by the fits that ask for it.
+    What only one block of one group needs is left to its turn, but for the sources.  Of a single
+    group everything is shared, by the fits that ask for it.
     """
     graph: dict[Key, GraphNode] = {}
     for group in groups:
         graph.update(group.graph)
-    users = Counter(key for group in groups for key in _needed(group.graph, group.keys))
+    users: Counter[Key] = Counter()
+    for group in groups:
+        users.update(n_users(group.graph, group.keys))
     entries: list[Entry] = []
     for turns in visits([landmarks(group.graph, group.keys, users) for group in groups]):
         last: dict[int, int] = {}
@@ -168,6 +171,25 @@ def merge(groups: Sequence[Group]) -> tuple[Graph, list[Entry]]:
             entries[i].turns.append(Turn(g, position, tail))
             last[g] = i
     return graph, entries
+
+
+def n_users(graph: Graph, keys: Sequence[Keys]) -> Counter[Key]:
+    """Return what blocks need: 1 for what one of them needs, 2 for what more of them do.
+
+    Examples
+    --------
+    >>> from dask.task_spec import Task, TaskRef
+    >>> graph = {"x0": Task("x0", list), "a": Task("a", len, TaskRef("x0"))}
+    >>> n_users(graph, [("a",), ("x0",)])
+    Counter({'x0': 2, 'a': 1})
+    """
+    seen: set[Key] = set()
+    again: set[Key] = set()
+    for block in keys:
+        new = _needed(graph, [block], seen)
+        below = {d for key in new for d in graph[key].dependencies}
+        _needed(graph, [tuple((below | {*block}) - new)], again)
+    return Counter([*seen, *again])
 
 
 def _needed(graph: Graph, keys: Iterable[Keys], seen: set[Key] | None = None) -> set[Key]:
