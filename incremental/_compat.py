@@ -8,13 +8,12 @@ replace it.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 import sklearn
-from dask import config
 from dask.task_spec import GraphNode
 from dask.typing import Key
 from sklearn import config_context, get_config
@@ -78,7 +77,6 @@ __all__ = [
     "response_methods",
     "safe_indexing",
     "scorers_in",
-    "selected_chunks",
     "set_target_dimensions",
     "validations",
     "with_arguments",
@@ -147,24 +145,6 @@ def array_meta(X: Any) -> Any:
     dask 2025.5 to 2026.8: there is no public name; ``X.chunktype`` of its repr comes from it.
     """
     return X._meta
-
-
-def selected_chunks(chunks: Sequence[int], n_rows: int) -> tuple[int, ...]:
-    """Return the chunks that dask puts `n_rows` of an array in that are selected by positions.
-
-    dask 2025.5 to 2026.8: ``X[positions].chunks`` would be public, but makes lists of all positions
-    to find out; a test compares the two.
-    """
-    tolerance = config.get("array.chunk-size-tolerance")
-    mean = sum(chunks) / len(chunks)
-    limit = int(mean * tolerance)
-    found = [0]
-    for start in range(0, n_rows, int(mean)):
-        n = min(int(mean), n_rows - start)
-        if found[-1] and (found[-1] > limit / tolerance or found[-1] + n > limit):
-            found.append(0)
-        found[-1] += n
-    return tuple(found)
 
 
 def frame_rows(X: Any) -> Any:
