@@ -7,7 +7,6 @@ replace it.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +17,6 @@ from dask.task_spec import GraphNode
 from dask.typing import Key
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator
-from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.feature_selection import SelectFromModel
@@ -85,21 +83,15 @@ __all__ = [
 ]
 
 
-#: What a ColumnTransformer is given to select its remainder as its other columns.
-#:
-#: scikit-learn 1.6: without, the remainder are numbers that warn whoever looks at them.  To be
-#: replaced by nothing once 1.6 is no longer supported; 1.7 and 1.8 deprecate the parameter.
-NAMED_REMAINDER: dict[str, Any] = {}
-_force = inspect.signature(ColumnTransformer).parameters.get("force_int_remainder_cols")
-if _force is not None and _force.default is True:
-    NAMED_REMAINDER["force_int_remainder_cols"] = False
+#: scikit-learn 1.6: what lets a ColumnTransformer select its remainder by name; the numbers that it
+#: selects otherwise warn whoever looks.  To be replaced by nothing once 1.6 is not supported.
+NAMED_REMAINDER = {"force_int_remainder_cols": False} if sklearn.__version__[:4] == "1.6." else {}
 
 
 def needs_fit(estimator: Any) -> bool:
     """Say whether an estimator has to be fitted before it is used, as its tags do.
 
-    scikit-learn 1.6: those of what hashes say so, but it does not.  To be replaced by the tag once
-    1.6 is no longer supported.
+    scikit-learn 1.6: tags of what hashes are wrong.  To be replaced by them without 1.6.
     """
     if isinstance(estimator, (FeatureHasher, HashingVectorizer)):
         return False

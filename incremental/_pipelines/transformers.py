@@ -198,8 +198,8 @@ def refusal(estimator: Any) -> str | None:
     --------
     >>> refusal(SimpleImputer(strategy="constant")) is None
     True
-    >>> refusal(MissingIndicator())
-    'is trained block by block only with features="all". Fit it on a sample before and pass ...'
+    >>> refusal(RBFSampler(gamma="scale"))
+    'is trained block by block only with gamma a number. Fit it on a sample before and pass ...'
     """
     summaries = by_summaries(estimator)
     if summaries is not None and not is_sampler(estimator):
