@@ -166,8 +166,8 @@ def needed_columns(by_column: Any) -> list[str]:
 def selects_columns(X: Any) -> bool:
     """Say whether a dask dataframe is a selection of columns, which its blocks have in its order.
 
-    dask 2025.5 to 2026.8: other operations may describe as sorted what blocks have in another order.
-    A description that is always right would replace it.
+    dask 2025.5 to 2026.8: other operations may describe as sorted what blocks have in another
+    order.  A description that is always right would replace it.
     """
     expression = getattr(X, "expr", None)
     while type(expression).__name__ == "AsType":

@@ -41,10 +41,10 @@ def with_nan(frame: Any) -> Any:
     >>> with_nan(dd.from_pandas(frame, npartitions=1)).compute()["city"].tolist()
     ['Bonn', nan]
     """
-    meta = frame_rows(frame)
-    dtypes = [meta.dtype] if meta.ndim == 1 else list(meta.dtypes)
-    if any(UNKNOWN_CATEGORIES in getattr(dtype, "categories", ()) for dtype in dtypes):
-        return frame.map_partitions(missing_as_nan, meta=missing_as_nan(meta))
+    dtypes = [frame.dtype] if frame.ndim == 1 else frame.dtypes
+    categories = [getattr(dtype, "categories", None) for dtype in dtypes]
+    if any(UNKNOWN_CATEGORIES in known for known in categories if known is not None):
+        return frame.map_partitions(missing_as_nan, meta=missing_as_nan(frame_rows(frame)))
     return missing_as_nan(frame)  # which leaves to dask what to read for its index alone
 
 
