@@ -12,7 +12,7 @@ import nox
 
 nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "uv|virtualenv"
-nox.options.sessions = ["newest", "oldest", "lint", "types"]
+nox.options.sessions = ["newest", "oldest_quick", "lint", "types"]
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.13t", "3.14t"]
 SCIKIT_LEARNS = ["1.6", "1.7", "1.8", "1.9"]
@@ -25,6 +25,7 @@ CORE = [
     "tests/data",
     "tests/pipelines",
     "tests/scoring",
+    "tests/summaries",
     "tests/estimator",
     "tests/engines",
     "--ignore=tests/engines/test_cluster_losses.py",
@@ -33,6 +34,9 @@ CORE = [
     "tests/test_main.py",
     "tests/test_optional.py",
 ]
+
+#: What of the core takes about a minute on two processors, and showed nearly all differences.
+QUICK_CORE = ["tests/planning", "tests/data", "tests/summaries", "tests/pipelines", "tests/scoring"]
 
 #: The oldest versions that `pyproject.toml` allows, and of what it does not name those that go with
 #: them.  One line a package, as `pip install` takes it.
@@ -65,6 +69,13 @@ def oldest(session: nox.Session) -> None:
     """The core, with the oldest release of each dependency."""
     session.install("-e", ".[test]", *OLDEST)
     run_tests(session, *CORE)
+
+
+@nox.session(python="3.11")
+def oldest_quick(session: nox.Session) -> None:
+    """What of the core takes a minute, with the oldest release of each dependency."""
+    session.install("-e", ".[test]", *OLDEST)
+    run_tests(session, *QUICK_CORE)
 
 
 @nox.session(python=PYTHONS)

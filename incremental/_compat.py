@@ -7,21 +7,25 @@ replace it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 import sklearn
-from dask import config
 from dask.task_spec import GraphNode
 from dask.typing import Key
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction import FeatureHasher
+from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.feature_selection import SelectFromModel
 
 # scikit-learn 1.6 to 1.9: selects columns as a ColumnTransformer does.
 from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils import get_tags
 
 # scikit-learn 1.6 to 1.9: the number of rows of whatever scikit-learn takes; most of its
 # extensions use it.  To be replaced by a public name as soon as there is one.
@@ -55,6 +59,7 @@ except ModuleNotFoundError:  # scikit-learn 1.6 to 1.8
 
 
 __all__ = [
+    "NAMED_REMAINDER",
     "CallbackSupportMixin",
     "array_meta",
     "as_task_specification",
@@ -67,17 +72,38 @@ __all__ = [
     "is_store",
     "max_workers",
     "metric_of",
+    "needs_fit",
     "num_samples",
     "response_methods",
     "safe_indexing",
     "scorers_in",
-    "selected_chunks",
     "set_target_dimensions",
     "validations",
     "with_arguments",
     "with_callbacks",
     "without_running_fit",
 ]
+
+
+#: What a ColumnTransformer is given to select its remainder as its other columns.
+#:
+#: scikit-learn 1.6: without, the remainder are numbers that warn whoever looks at them.  To be
+#: replaced by nothing once 1.6 is no longer supported; 1.7 and 1.8 deprecate the parameter.
+NAMED_REMAINDER: dict[str, Any] = {}
+_force = inspect.signature(ColumnTransformer).parameters.get("force_int_remainder_cols")
+if _force is not None and _force.default is True:
+    NAMED_REMAINDER["force_int_remainder_cols"] = False
+
+
+def needs_fit(estimator: Any) -> bool:
+    """Say whether an estimator has to be fitted before it is used, as its tags do.
+
+    scikit-learn 1.6: those of what hashes say so, but it does not.  To be replaced by the tag once
+    1.6 is no longer supported.
+    """
+    if isinstance(estimator, (FeatureHasher, HashingVectorizer)):
+        return False
+    return bool(get_tags(estimator).requires_fit)
 
 
 def hands_parameters_on(estimator: Any) -> AbstractContextManager[Any]:
@@ -119,24 +145,6 @@ def array_meta(X: Any) -> Any:
     dask 2025.5 to 2026.8: there is no public name; ``X.chunktype`` of its repr comes from it.
     """
     return X._meta
-
-
-def selected_chunks(chunks: Sequence[int], n_rows: int) -> tuple[int, ...]:
-    """Return the chunks that dask puts `n_rows` of an array in that are selected by positions.
-
-    dask 2025.5 to 2026.8: ``X[positions].chunks`` would be public, but makes lists of all positions
-    to find out; a test compares the two.
-    """
-    tolerance = config.get("array.chunk-size-tolerance")
-    mean = sum(chunks) / len(chunks)
-    limit = int(mean * tolerance)
-    found = [0]
-    for start in range(0, n_rows, int(mean)):
-        n = min(int(mean), n_rows - start)
-        if found[-1] and (found[-1] > limit / tolerance or found[-1] + n > limit):
-            found.append(0)
-        found[-1] += n
-    return tuple(found)
 
 
 def frame_rows(X: Any) -> Any:
@@ -220,7 +228,9 @@ def validations(estimator: Any, *, has_steps: bool) -> Iterator[Callable[[], Non
             if hasattr(estimator, f"_validate_{name}"):
                 yield getattr(estimator, f"_validate_{name}")
     else:
-        inside = [estimator, *getattr(estimator, "get_params", dict)().values()]
+        inside = [estimator]
+        if not isinstance(estimator, type):  # which is no step, but has a get_params
+            inside += getattr(estimator, "get_params", dict)().values()
     if not get_config()["skip_parameter_validation"]:
         for one in inside:
             if isinstance(one, BaseEstimator) and hasattr(one, "_parameter_constraints"):

@@ -17,7 +17,7 @@ class BlockError(RuntimeError):
     message : str
         What happened.
     block : int
-        The position of the block, counted from 0.  Everything before it was learned.
+        The position of the block, counted from 0.  All blocks before this block were learned.
 
     Attributes
     ----------

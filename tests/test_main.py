@@ -3,6 +3,7 @@
 import re
 import runpy
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -13,7 +14,8 @@ def test_the_demo_learns_and_says_what_it_took(capsys, monkeypatch):
     shown = capsys.readouterr()
     assert "2,000 rows in 4 blocks" in shown.out
     assert float(re.search(r"accuracy +([\d.]+)", shown.out)[1]) > 0.7
-    assert "learned 4 of 4 blocks" in shown.err
+    if find_spec("sklearn.callback"):  # before scikit-learn 1.9 it learns without a word
+        assert "learned 4 of 4 blocks" in shown.err
 
 
 def test_unknown_options_are_refused(capsys, monkeypatch):

@@ -3,7 +3,7 @@ A cluster that loses a worker
 =============================
 
 A model is trained on three workers, and one of them is killed in the middle.  Training goes on
-from the last checkpoint, and the model is the same, bit for bit, as without the loss.
+from the last copy of the model that the client has, and the model is the same, bit for bit, as without the loss.
 """
 
 # %%

@@ -23,24 +23,24 @@ from incremental._data.rows import Rows
 def indexable(*data: Any) -> Any:
     """Count the rows of lazy data, so that scikit-learn can select them.
 
-    Searches, cross-validation and splits take rows by their positions, which a dask dataframe
-    cannot.  What this returns can, lazily: blocks that are not needed are not read.  A dask array
-    can, too, but cuts the rows of a fold into blocks of its own, across its chunks, and copies them
-    to do so; here each block of a fold is a part of one chunk.  Read more in
-    :doc:`/guide/searching`.
+    Searches, cross-validation and splits select rows by their positions, which a dask dataframe
+    does not support.  A ``Rows`` object does, lazily: blocks that are not needed are not read.  A
+    dask array can select rows, too, but cuts the rows of a fold into blocks of its own, across its
+    chunks, and copies them to do so; here each block of a fold is a part of one chunk.  Read more
+    in :doc:`/guide/searching`.
 
     Parameters
     ----------
     *data : dask dataframes, series or bags, lists of Delayed, dask arrays or data in memory
-        X and y, say.  Those of unknown length are counted together, in one pass over the data;
+        X, y, weights.  Those of unknown length are counted together, in one pass over the data;
         data in memory are returned as they are.
 
     Returns
     -------
     rows : Rows, or list of Rows
-        For one argument what stands for it, for several a list.  `Incremental` takes it for X,
-        y and ``sample_weight``; it has a ``shape``, ``rows[key]`` for a slice, a mask or an array
-        of positions, and ``compute()``.
+        A ``Rows`` object for one argument, a list of them for several.  `Incremental` takes
+        it for X, y and ``sample_weight``; it has a ``shape``, ``rows[key]`` for a slice, a mask or
+        an array of positions, and ``compute()``.
 
     See Also
     --------
@@ -50,8 +50,8 @@ def indexable(*data: Any) -> Any:
     -----
     Rows keep the order that they are asked for.  Folds are in the order of the data, shuffled or
     not, and each of their blocks is a part of one block.  A random order, such as that of
-    ``train_test_split``, makes every block of all blocks, as it does for a dask array: all rows
-    that were selected are then in memory at once, unless ``shuffle=False`` is passed.
+    ``train_test_split``, makes blocks that hold rows from all blocks, as it does for a dask array:
+    all rows that were selected are then in memory at once, unless ``shuffle=False`` is passed.
 
     Examples
     --------

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import dask.array as da
 import numpy as np
+from dask import config
 from dask.highlevelgraph import HighLevelGraph
 
-from incremental._compat import array_meta, selected_chunks
+from incremental._compat import array_meta
 from incremental._data.rows import selection
 from incremental._data.values import rows
 
@@ -90,3 +92,21 @@ def _taken(values: Any, which: Any) -> Any:
     """Return rows laid out as by `numpy.take`: so sums over them are the same bit for bit."""
     found = rows(values, which)
     return np.ascontiguousarray(found) if type(found) is np.ndarray else found
+
+
+def selected_chunks(chunks: Sequence[int], n_rows: int) -> tuple[int, ...]:
+    """Return the chunks that dask puts `n_rows` of an array in that are selected by positions.
+
+    dask 2025.5 to 2026.8: ``X[positions].chunks`` would be public, but makes lists of all positions
+    to find out; a test compares the two.
+    """
+    tolerance = config.get("array.chunk-size-tolerance")
+    mean = sum(chunks) / len(chunks)
+    limit = int(mean * tolerance)
+    found = [0]
+    for start in range(0, n_rows, int(mean)):
+        n = min(int(mean), n_rows - start)
+        if found[-1] and (found[-1] > limit / tolerance or found[-1] + n > limit):
+            found.append(0)
+        found[-1] += n
+    return tuple(found)

@@ -53,7 +53,7 @@ def make_budget(prefetch: Prefetch, workers: int, free: Callable[[], float | Non
     workers : int
         How many blocks are computed at once.
     free : callable
-        Says how many bytes are free, None if nobody knows; asked only where it matters.
+        Says how many bytes are free, None if that is unknown; asked only where it matters.
 
     Examples
     --------

@@ -208,10 +208,10 @@ class ExplainedModel(ScoredModel):
         Blocks: 10
         Rows: 10,000
         Largest block of X: 156.25 kiB
-        Ahead of the model: at most 4 blocks, bytes: 625.00 kiB
+        Ahead of the model: at most 4 blocks (625.00 kiB)
         Scheduler: threads, ... at once
         - find the labels of y: 10 reads
-        - 3 x pass of SGDClassifier: 10 reads
+        - 3 x pass of SGDClassifier: 10 reads each
         >>> explanation.passes[0].reads
         10
         """

@@ -39,8 +39,8 @@ class Explanation:
     block_bytes : int or None
         Bytes of the largest block of X; None if they are not known before.
     bytes_ahead : int or None
-        The most bytes that wait or are being computed while a block is learned; None if nobody
-        knows how large blocks are, nor how much memory there is.
+        The most bytes that wait or are being computed while a block is learned; None if neither
+        the size of the blocks nor the free memory is known.
     prefetch : int
         The most blocks that do.
     scheduler : str
@@ -69,21 +69,26 @@ class Explanation:
 
     def _settings(self) -> dict[str, str]:
         size, ahead = (
-            "not known before" if n is None else format_bytes(n)
-            for n in (self.block_bytes, self.bytes_ahead)
+            unknown if n is None else format_bytes(n)
+            for n, unknown in (
+                (self.block_bytes, "not known before"),
+                (self.bytes_ahead, "of unknown size"),
+            )
         )
         rows = "not known before" if self.n_rows is None else f"{self.n_rows:,}"
         return {
             "Blocks": f"{self.n_blocks:,}",
             "Rows": rows,
             "Largest block of X": size,
-            "Ahead of the model": f"at most {self.prefetch} blocks, bytes: {ahead}",
+            "Ahead of the model": f"at most {self.prefetch} blocks ({ahead})",
             "Scheduler": f"{self.scheduler}, {self.workers} at once",
         }
 
     def _passes(self) -> list[str]:
         return [
-            f"{f'{n} x ' if n > 1 else ''}{one.what}: {one.reads:,} reads"
+            f"{n} x {one.what}: {one.reads:,} reads each"
+            if n > 1
+            else f"{one.what}: {one.reads:,} reads"
             for one, n in Counter(self.passes).items()
         ]
 

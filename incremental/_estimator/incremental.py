@@ -28,9 +28,9 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     Parameters
     ----------
     estimator : estimator
-        Anything with ``partial_fit``, what learns from summaries of blocks, or a Pipeline,
-        ColumnTransformer, FeatureUnion or TransformedTargetRegressor of steps that can be trained
-        block by block.  It is cloned, never changed.
+        An estimator with ``partial_fit``; an estimator that learns from summaries (see Notes); or a
+        Pipeline, ColumnTransformer, FeatureUnion or TransformedTargetRegressor of such steps.  It
+        is cloned, never changed.
     classes : array-like of shape (n_classes,) or list of them, default=None
         All labels that y may have.  None finds the labels that occur: in one pass over y alone, or
         in memory.  Used by classifiers, and by estimators whose ``partial_fit`` takes any keyword.
@@ -78,9 +78,9 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     validation_scores_ : list of float
         The score after each pass; only defined with `early_stopping`.
     validation_n_samples_ : list of int
-        How many rows were learned until each of them; only defined with `early_stopping`.
+        How many rows were learned until each score; only defined with `early_stopping`.
     best_validation_score_ : float
-        The highest of them, that of the model that `fit` has kept; only defined with
+        The highest validation score, that of the model that `fit` has kept; only defined with
         `early_stopping`.
     classes_, coef_, n_features_in_, ...
         Every other attribute with a trailing underscore is read from `estimator_`.  Those that
@@ -93,7 +93,7 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     BlockError
         If a block cannot be computed or learned.  `estimator_` is then the model after the last
         complete block; in a single pass over blocks as they are, `partial_fit` on the remaining
-        ones finishes the job.  The message says if it was a pass of several, or one that trains
+        blocks finishes the pass.  The message says if it was a pass of several, or one that trains
         the first steps of a pipeline, after which there is no model.
 
     See Also
@@ -111,11 +111,12 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     whole blocks and the rows within each, but no row to another block; where one source holds
     several blocks, these stay together, so that it is still read once.
 
-    *Memory.*  What is ahead is measured as it comes; a block that is being computed counts as the
-    largest of the last ones.  With a size as `prefetch`, the first is computed alone if nobody
-    knows how large it is.  One may be ahead however large it is.  On a cluster, what is free are
-    the limits of all workers.  Each block is computed once per pass; what all blocks need of all
-    blocks, the mean in ``X - X.mean(0)``, is computed once before: one more read.
+    *Memory.*  The size of the blocks read ahead is measured when they are there; a block that is
+    being computed counts as the largest of the last ones.  With a size as `prefetch`, the first
+    block is computed alone if its size is unknown.  One block may be ahead however large it is.
+    On a cluster, the free memory is the sum of the workers' limits.  Each block is computed once
+    per pass; what all blocks need of all blocks, the mean in ``X - X.mean(0)``, is computed once
+    before: one more read.
 
     *Settings of the estimator.*  ``class_weight="balanced"``, which ``partial_fit`` refuses,
     becomes the weights by the counts of the labels, found in the pass over y that finds the
@@ -127,8 +128,9 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     *Pipelines.* Steps are trained one after the other, each in one pass over blocks that went
     through those before it; branches of a ColumnTransformer or a FeatureUnion learn in the same
     pass. Steps that count, sum or collect over all rows (encoders, imputers, vectorizers) learn
-    from summaries of blocks, and so does a step with the methods ``block_summary(X, y=None)``,
-    ``merge_summaries(first, second)`` and ``fit_summary(summary)``. The last step then takes
+    from summaries: small values, one of each block, that are merged to one of all blocks. So does
+    an estimator with the methods ``block_summary(X, y=None)``, ``merge_summaries(first, second)``
+    and ``fit_summary(summary)``. The last step then takes
     `max_iter` passes, and is all that `partial_fit`, `shuffle` and early stopping are about.
     Columns, and steps that only look at the layout of X, are fitted to the first 1,000 rows, which
     are read once more; whether the output of a ColumnTransformer is sparse is decided there. An
@@ -141,10 +143,11 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
 
     *Clusters.*  With a ``distributed.Client``, blocks are computed and learned on its workers, and
     only models reach the client: at checkpoints, which are `prefetch` blocks apart (None: two more
-    than the cluster has threads), or after each block if a callback listens.  Blocks between two
-    checkpoints, and as many again, are in the cluster's memory, at most.  What a worker takes with
-    it when it dies is repeated, as many blocks at most; attributes of the estimator that are not
-    part of the model, such as open files, have to survive pickling.
+    than the cluster has threads), or after each block if a callback listens.  At most
+    ``prefetch + 1`` blocks are in the cluster's memory.  When a worker dies, at most the blocks of
+    two checkpoint intervals are learned again: twice `prefetch`.  Tiny blocks are computed and
+    learned by one task, many at a time, and a checkpoint follows.  Attributes of the estimator
+    that are not part of the model, such as open files, have to survive pickling.
 
     *Callbacks.*  ``set_callbacks`` takes scikit-learn's callbacks.  A fit has a task for each pass,
     and a pass one for each block; a hook that asks to stop after a block ends the pass, after a
@@ -250,8 +253,8 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     def partial_fit(self, X: Data, y: Data | None = None, **fit_params: Any) -> Self:
         """Go on learning: make one pass over the data.
 
-        What goes on is `estimator_`: parameters of `estimator` that were set since `fit` are for
-        the next `fit`.
+        Training continues with `estimator_`: parameters of `estimator` that were set since `fit`
+        are for the next `fit`.
 
         Parameters
         ----------

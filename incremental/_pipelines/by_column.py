@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
 
+from incremental._compat import NAMED_REMAINDER
 from incremental._pipelines.composites import TreeOf, Union
 from incremental._pipelines.layout import UNKNOWN, Known
 from incremental._pipelines.node import Leaf, Node
@@ -66,6 +67,7 @@ class ByColumn(Union):
         by_column = ColumnTransformer(
             [(name, _Nothing(), columns) for name, _, columns in self.estimator.transformers],
             remainder=_Nothing(),
+            **NAMED_REMAINDER,
         )
         with joblib.parallel_config("sequential"):  # see `Passes`
             found = by_column.fit(X).transformers_
@@ -108,13 +110,20 @@ class ByColumn(Union):
         ]
 
     def _frozen(self, name: str, step: Any) -> Any:
-        return FrozenEstimator(self.nodes[name].estimator) if name in self.nodes else step
+        return _Complete(self.nodes[name].estimator) if name in self.nodes else step
 
     def _with_columns(self) -> dict[str, Node]:
         return {name: node for name, node in self.nodes.items() if name not in self._without}
 
     def _route(self, name: str, route: Route) -> Route:
         return (*route, self._of(name))
+
+
+class _Complete(FrozenEstimator):
+    """A step that is known to be complete: scikit-learn 1.6 takes what hashes for unfitted."""
+
+    def fit(self, X, y=None, *args, **kwargs):
+        return self
 
 
 class _Nothing(TransformerMixin, BaseEstimator):

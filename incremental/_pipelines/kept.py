@@ -68,7 +68,8 @@ def _plain_column(series: Any) -> dict[str, Any]:
             "ordered": bool(series.dtype.ordered),
             "codes": series.cat.codes.tolist(),
         }
-    for values in (series.tolist(), series.astype(str).tolist()):
+    as_text = series.astype(str).where(series.notna(), None)
+    for values in (series.tolist(), as_text.tolist()):
         plain = {"values": values, "dtype": str(series.dtype)}
         if all(map(_is_plain, values)):
             found = _series(plain)

@@ -143,7 +143,7 @@ class Leaf(Node):
     def check_step(self, known: Known) -> None:
         """Refuse a step that cannot be trained block by block."""
         estimator = self.estimator
-        if not hasattr(estimator, "get_params"):
+        if not hasattr(estimator, "get_params") or isinstance(estimator, type):
             raise TypeError(
                 f"Step {self.path} must be an estimator. Got {shorten(estimator)} instead."
             )

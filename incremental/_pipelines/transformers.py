@@ -21,8 +21,8 @@ from sklearn.preprocessing import (
     SplineTransformer,
 )
 from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
-from sklearn.utils import get_tags
 
+from incremental._compat import needs_fit
 from incremental._pipelines.refused import (
     LINEAR,
     NEEDS_ROWS,
@@ -233,7 +233,7 @@ def _refusal(estimator: Any) -> Refusal | None:
 
 def is_stateless(estimator: Any) -> bool:
     """Say whether a step transforms blocks without having seen any."""
-    return not isinstance(estimator, FrozenEstimator) and not get_tags(estimator).requires_fit
+    return not isinstance(estimator, FrozenEstimator) and not needs_fit(estimator)
 
 
 def keep_blocks(estimator: Any) -> Any:

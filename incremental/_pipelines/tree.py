@@ -73,10 +73,10 @@ def needs_no_fit(estimator: Any) -> bool:
     >>> needs_no_fit(make_pipeline(Normalizer())), needs_no_fit(make_pipeline(StandardScaler()))
     (True, False)
     """
-    if not hasattr(estimator, "get_params") or isinstance(estimator, type):
-        return False
     return all(
-        is_stateless(part) or _is_frozen_and_fitted(part)
+        hasattr(part, "get_params")
+        and not isinstance(part, type)
+        and (is_stateless(part) or _is_frozen_and_fitted(part))
         for part in parts(estimator)
         if not isinstance(part, (Pipeline, FeatureUnion))
     )

@@ -41,7 +41,8 @@ def windows(graph: Graph, blocks: Sequence[tuple[Key, ...]], traced: Trace) -> l
 
     A window goes on for as long as the next block shares a value with it and needs no new source
     (a large source that was re-chunked into many blocks).  What blocks of several windows share
-    (neighbours that overlap) becomes a window without blocks, so that it is computed once.
+    (neighbours that overlap) becomes a window without blocks, so that it is computed once; so does
+    what most blocks are read from (an open file), which would make one window of them.
 
     Warns
     -----
@@ -63,7 +64,7 @@ def windows(graph: Graph, blocks: Sequence[tuple[Key, ...]], traced: Trace) -> l
     >>> [list(window.tasks) for window in windows(graph, blocks, trace(graph, blocks))]
     [['source', 'a', 'b'], ['c']]
     """
-    starts = [*_starts(traced), len(blocks)]
+    starts = [*_starts(graph, traced), len(blocks)]
     window_of = [w for w, (a, b) in enumerate(pairwise(starts)) for _ in range(a, b)]
     lent: dict[int, set[Key]] = {}
     span: dict[tuple[Key, int], int] = {}
@@ -91,13 +92,29 @@ def windows(graph: Graph, blocks: Sequence[tuple[Key, ...]], traced: Trace) -> l
     return result
 
 
-def _starts(traced: Trace) -> list[int]:
+def _starts(graph: Graph, traced: Trace) -> list[int]:
+    common = _common(traced)
     starts: list[int] = []
     for i, borrowed in enumerate(traced.borrowed):  # the first one borrows nothing
-        joins = not traced.reads[i] and any(h >= starts[-1] for h in borrowed.values())
-        if not joins:
+        joins = any(h >= starts[-1] for h in borrowed.values())
+        if not joins or traced.reads[i] or _reads_from(common, graph, traced.owned[i]):
             starts.append(i)
     return starts
+
+
+def _common(traced: Trace) -> set[Key]:
+    """Return the values of the first of many blocks that are held for most of the others."""
+    n_blocks = len(traced.borrowed)
+    if n_blocks <= PATIENCE:  # so few may be held
+        return set()
+    later = traced.borrowed[n_blocks // 2 :]
+    return {key for borrowed in later for key, holder in borrowed.items() if holder == 0}
+
+
+def _reads_from(common: set[Key], graph: Graph, keys: list[Key]) -> bool:
+    """Say whether one of the tasks is made of what is common to the blocks, and of that alone."""
+    below = [graph[key].dependencies for key in keys] if common else []
+    return any(d and d <= common for d in below)
 
 
 def _warn_if_all_to_all(spans: Iterable[int], n_blocks: int) -> None:

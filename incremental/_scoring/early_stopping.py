@@ -129,9 +129,9 @@ class Validation:
     scores : list of float
         One for each pass.
     n_samples : list of int
-        Rows learned until then.
+        Rows that were learned until each score.
     best_score : float
-        The highest of them; NaN if all are.
+        The highest of the scores; NaN if all are.
     best_model : estimator or None
         A copy of the model with the highest score; None if every score is NaN.
     """

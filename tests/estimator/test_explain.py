@@ -226,7 +226,7 @@ def test_attributes_text_and_table_say_the_same():
         *["pass of SGDClassifier"] * 3,
     ]
     for text in (str(found), found._repr_html_()):
-        assert "3 x pass of SGDClassifier: 10 reads" in text
+        assert "3 x pass of SGDClassifier: 10 reads each" in text
         assert "480 B" in text
 
 

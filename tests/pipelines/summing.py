@@ -71,7 +71,7 @@ def merged(merge, parts):
     """Merge what neighbours are in pairs, and so on; what is left over joins from the right.
 
     >>> merged(lambda a, b: f"({a}{b})", list("abcdefg"))
-    '((ab)(cd))((ef)g))'
+    '(((ab)(cd))((ef)g))'
     """
     size = 1
     while 2 * size <= len(parts):

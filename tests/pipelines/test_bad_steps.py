@@ -26,7 +26,7 @@ from sklearn.preprocessing import (
 )
 
 from incremental import BlockError, Incremental
-from tests.conftest import loop, same_state
+from tests.conftest import SKLEARN, loop, same_state
 from tests.pipelines.common import CLASSES, frame, lazy, sgd
 
 
@@ -85,8 +85,10 @@ def test_a_step_that_needs_all_rows_is_refused_before_anything_is_read(pipe, mes
 def test_a_column_that_is_missing_is_named():
     X, y = lazy(*frame())
     pipe = make_pipeline(make_column_transformer((MinMaxScaler(), ["missing"])), sgd())
-    with pytest.raises(ValueError, match="missing"):
+    with pytest.raises(ValueError, match="missing|A given column is not") as caught:
         Incremental(pipe).fit(X, y)
+    cause = caught.value.__cause__  # which alone names it before scikit-learn 1.9
+    assert "missing" in str(cause if SKLEARN < (1, 9) else caught.value)
 
 
 def test_settings_of_the_last_step_need_one_that_learns(source):
@@ -139,7 +141,7 @@ def step():
 @pytest.mark.parametrize(
     ("tree", "error", "message"),
     [
-        (Pipeline([]), ValueError, "The pipeline is empty"),
+        (Pipeline([]), ValueError, "The pipeline is empty" if SKLEARN >= (1, 7) else "got 0"),
         (Pipeline([step(), step()]), ValueError, "Names provided are not unique"),
         (Pipeline([("a__b", StandardScaler())]), ValueError, "must not contain __"),
         (Pipeline([("steps", StandardScaler())]), ValueError, "conflict with constructor arg"),
@@ -175,7 +177,7 @@ def test_a_tree_that_scikit_learn_refuses_is_refused_with_its_error(tree, error,
 def test_a_step_that_is_no_estimator_is_refused(step, source):
     pipe = Pipeline([("first", StandardScaler()), ("union", FeatureUnion([("a", MaxAbsScaler())]))])
     pipe.steps[1][1].transformer_list = [("a", step)]
-    with pytest.raises(TypeError, match="should implement fit and transform|an estimator instance"):
+    with pytest.raises(TypeError, match="should implement fit and transform|an estimator"):
         Incremental(pipe).fit(source.X)
     assert not source.reads
 

@@ -161,6 +161,19 @@ def test_what_is_read_again_is_not_taken_from_the_window_that_held_it():
     assert {tuple(w.blocks) for w in found if w.inputs} == {(0,), (2,)}
 
 
+@pytest.mark.parametrize("n_sources", [PATIENCE // 2 + 1, 20])
+def test_blocks_read_from_one_open_file_do_not_become_one_window(n_sources):
+    reads = {f"x{i}": ["file"] for i in range(n_sources)}
+    halves = {f"{half}{i}": [f"x{i}"] for i in range(n_sources) for half in "ab"}
+    graph = graph_of(file=[], **reads, **halves)
+    blocks = [(f"{half}{i}",) for i in range(n_sources) for half in "ab"]
+    found = windows_of(graph, blocks)
+    assert [list(w.blocks) for w in found if w.blocks] == [
+        [2 * i, 2 * i + 1] for i in range(n_sources)
+    ]
+    assert [list(w.tasks) for w in found if not w.blocks] == [["file"]]
+
+
 def test_a_block_that_computes_again_what_was_let_go_begins_a_window():
     graph = graph_of(s=[], a=["s"])
     blocks = [("a",), *[("s",)] * PATIENCE, ("a",)]

@@ -20,6 +20,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from incremental import BlockError, Incremental
+from tests.conftest import SKLEARN
 
 #: Many of these look at one pass only.
 pytestmark = pytest.mark.filterwarnings("ignore:early_stopping=True has nothing to stop")
@@ -85,8 +86,9 @@ def test_the_score_of_k_means_is_the_sum_over_all_rows(source):
 def test_r2_of_what_scikit_learn_refuses_is_refused(bad, block, message, source):
     model = Incremental(MLPRegressor(random_state=0)).fit(source.X, np.ones((200, 2)))
     y, w = bad(np.random.default_rng(0).random((200, 2)), np.linspace(0, 1, 200))
-    with pytest.raises(ValueError, match=message):
-        model.estimator_.score(source.X.compute(), y, sample_weight=w)
+    if "sample_weight" not in message or SKLEARN >= (1, 7):
+        with pytest.raises(ValueError, match=message):
+            model.estimator_.score(source.X.compute(), y, sample_weight=w)
     with pytest.raises(BlockError, match=f"could not be scored: ValueError: {message}") as caught:
         model.score(source.X, y, sample_weight=w)
     assert caught.value.block == block
@@ -111,7 +113,8 @@ def test_weights_may_all_be_zero_in_some_blocks_but_not_in_all(estimator, source
         assert score == pytest.approx(expected, rel=1e-12)
     for scored in (model.estimator_.score, model.score):
         given = (X, y) if scored != model.score else (source.X, source.y)
-        with pytest.raises(ValueError, match="must contain at least one non-zero number"):
+        message = "at least one non-zero number|Weights sum to zero"  # the latter before 1.8
+        with pytest.raises((ValueError, ZeroDivisionError), match=message):
             scored(*given, sample_weight=np.zeros(200))
 
 
@@ -187,7 +190,7 @@ def test_r2_of_a_target_of_any_dtype_is_that_of_double_precision(kind, numbers):
     y = number.astype(kind)
     model = Incremental(Rounds(random_state=0)).fit(lazy_X, number.astype(float))
     plain = super(Rounds, model.estimator_).predict(X).astype(kind).astype(float)
-    residuals, around = y - plain, y - y.mean(dtype=float)
+    residuals, around = y - plain, y.astype(float) - y.mean(dtype=float)
     expected = 1 - residuals @ residuals / (around @ around)
     assert model.score(lazy_X, y) == pytest.approx(expected, rel=1e-12)
 

@@ -53,10 +53,12 @@ def frames(draw, kinds=None):
     kinds = draw(st.lists(st.sampled_from(kinds or sorted(KINDS)), min_size=1, max_size=3))
     columns = [draw(st.lists(KINDS[kind][0], min_size=n, max_size=n)) for kind in kinds]
     dtypes = [st.sampled_from(KINDS[kind][1]) for kind in kinds]
+    stops = draw(cuts(n))
     if int(pd.__version__.split(".")[0]) < 3:  # puts frames together by another rule if empty
         dtypes = [st.just(draw(dtype)) for dtype in dtypes]
+        stops = sorted({*stops} - {0, n})
     blocks = []
-    for part in cut(list(range(n)), draw(cuts(n))):
+    for part in cut(list(range(n)), stops):
         one = {}
         for i, (dtype, column) in enumerate(zip(dtypes, columns, strict=True)):
             values = pd.Series([column[j] for j in part], dtype=object)

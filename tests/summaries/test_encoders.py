@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
@@ -29,6 +29,9 @@ def encoders(draw):
 @given(encoders(), frames())
 @examples(40)
 def test_categories_of_frames_are_those_of_all_rows(encoder, blocks):
+    if encoder.min_frequency is not None or encoder.max_categories is not None:
+        # scikit-learn counts missing dates as one category or as several, by NumPy's version.
+        assume(not any(b.select_dtypes("datetime").isna().any(axis=None) for b in blocks))
     compare(encoder, blocks)
 
 

@@ -36,7 +36,7 @@ class Turn(NamedTuple):
     #: The positions of the group and of the block in it.
     group: int
     position: int
-    #: Tasks that no other group needs, in an order to compute them in.
+    #: Tasks that no other block needs, in an order to compute them in.
     tail: dict[Key, GraphNode]
 
 
@@ -49,35 +49,44 @@ class Entry:
 
 
 def is_source(graph: Graph, key: Key) -> bool:
-    """Say whether a task reads data: it depends on nothing, and is not in memory."""
-    return not graph[key].dependencies and not isinstance(graph[key], DataNode)
+    """Say whether a task reads data: it is made of nothing, or of what is in memory already.
+
+    An open file or an array in memory is what all the tasks that read from it have in common.
+    """
+    task = graph[key]
+    return not isinstance(task, DataNode) and all(
+        isinstance(graph.get(d), DataNode) for d in task.dependencies
+    )
 
 
-def sources(graph: Graph, keys: Iterable[Keys]) -> list[list[Key]]:
-    """Return for each block the sources that it needs and that no block before it does.
+def landmarks(graph: Graph, keys: Sequence[Keys], users: Mapping[Key, int]) -> list[list[Key]]:
+    """Return for each block the values that it needs next: those that an order is made of.
+
+    These are the sources, and the values that more groups need than need what is made of them:
+    blocks may differ by what is read by way of a task that is common to all of them.  No block
+    before it needs them.
 
     Examples
     --------
     >>> from dask.task_spec import Task, TaskRef
-    >>> graph = {"x0": Task("x0", list), "a": Task("a", len, TaskRef("x0"))}
-    >>> sources(graph, [("a",), ("a", "x0")])
-    [['x0'], []]
+    >>> graph = {"open": Task("open", list)}
+    >>> graph |= {key: Task(key, len, TaskRef("open")) for key in ("x0", "x1")}
+    >>> landmarks(graph, [("x0",), ("x1", "open")], {"open": 3, "x0": 2, "x1": 2})
+    [['open', 'x0'], ['x1']]
     """
+    needed = _needed(graph, keys)
+    found = {key for block in keys for key in block}
+    for key in needed:
+        found.update(d for d in graph[key].dependencies if users.get(d, 0) > users[key])
+    found = {
+        key
+        for key in needed
+        if is_source(graph, key)
+        or (key in found and users[key] > 1 and not isinstance(graph[key], DataNode))
+    }
     seen: set[Key] = set()
-    result = []
-    for block in keys:
-        new: list[Key] = []
-        stack = list(block)
-        while stack:
-            key = stack.pop()
-            if key in seen or key not in graph:
-                continue
-            seen.add(key)
-            stack.extend(graph[key].dependencies)
-            if is_source(graph, key):
-                new.append(key)
-        result.append(sorted(new, key=str))  # sets of dependencies have an order by chance
-    return result
+    # Sets of dependencies have an order by chance.
+    return [sorted(found & _needed(graph, [block], seen), key=str) for block in keys]
 
 
 def visits(needs: Sequence[Sequence[Sequence[Key]]]) -> Iterator[list[tuple[int, int]]]:
@@ -137,15 +146,17 @@ def visits(needs: Sequence[Sequence[Sequence[Key]]]) -> Iterator[list[tuple[int,
 def merge(groups: Sequence[Group]) -> tuple[Graph, list[Entry]]:
     """Return one graph for all groups, and the shared values to compute, in an order to do so.
 
-    What only one group needs is left to its turns, but for the sources.  Of a single group
-    everything is shared, by the fits that ask for it.
+    What only one block of one group needs is left to its turn, but for the sources.  Of a single
+    group everything is shared, by the fits that ask for it.
     """
     graph: dict[Key, GraphNode] = {}
     for group in groups:
         graph.update(group.graph)
-    users = Counter(key for group in groups for key in _needed(group))
+    users: Counter[Key] = Counter()
+    for group in groups:
+        users.update(n_users(group.graph, group.keys))
     entries: list[Entry] = []
-    for turns in visits([sources(group.graph, group.keys) for group in groups]):
+    for turns in visits([landmarks(group.graph, group.keys, users) for group in groups]):
         last: dict[int, int] = {}
         latest: dict[Keys, int] = {}  # the entries of this visit
         for g, position in turns:
@@ -162,14 +173,36 @@ def merge(groups: Sequence[Group]) -> tuple[Graph, list[Entry]]:
     return graph, entries
 
 
-def _needed(group: Group) -> set[Key]:
+def n_users(graph: Graph, keys: Sequence[Keys]) -> Counter[Key]:
+    """Return what blocks need: 1 for what one of them needs, 2 for what more of them do.
+
+    Examples
+    --------
+    >>> from dask.task_spec import Task, TaskRef
+    >>> graph = {"x0": Task("x0", list), "a": Task("a", len, TaskRef("x0"))}
+    >>> n_users(graph, [("a",), ("x0",)])
+    Counter({'x0': 2, 'a': 1})
+    """
+    seen: set[Key] = set()
+    again: set[Key] = set()
+    for block in keys:
+        new = _needed(graph, [block], seen)
+        below = {d for key in new for d in graph[key].dependencies}
+        _needed(graph, [tuple((below | {*block}) - new)], again)
+    return Counter([*seen, *again])
+
+
+def _needed(graph: Graph, keys: Iterable[Keys], seen: set[Key] | None = None) -> set[Key]:
+    """Return all that `keys` need but what is `seen`, which is added to."""
+    seen = set() if seen is None else seen
     found: set[Key] = set()
-    stack = [key for block in group.keys for key in block]
+    stack = [key for block in keys for key in block]
     while stack:
         key = stack.pop()
-        if key not in found and key in group.graph:
+        if key not in seen and key in graph:
+            seen.add(key)
             found.add(key)
-            stack.extend(group.graph[key].dependencies)
+            stack.extend(graph[key].dependencies)
     return found
 
 

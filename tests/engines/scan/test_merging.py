@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incremental._engines.execute import execute
-from incremental._engines.scan.merging import Group, merge, sources, split, visits
+from incremental._engines.scan.merging import Group, landmarks, merge, split, visits
 
 
 def first_uses(blocks):
@@ -157,7 +157,8 @@ def test_sources_of_blocks_are_found_through_any_number_of_tasks():
     for i in range(3000):  # more than Python calls functions within each other
         below = TaskRef(i - 1 if i else "x")
         graph[i] = Task(i, _join, below, TaskRef("y"))
-    assert sources(graph, [(2999,), ("y",), ("gone",)]) == [["x"], [], []]
+    users = dict.fromkeys(graph, 1)
+    assert landmarks(graph, [(2999,), ("y",), ("gone",)], users) == [["x"], [], []]
 
 
 def test_sources_of_blocks_that_need_all_before_them_take_the_time_of_the_graph():
@@ -166,5 +167,6 @@ def test_sources_of_blocks_that_need_all_before_them_take_the_time_of_the_graph(
         graph["sum", i] = Task(
             ("sum", i), _join, TaskRef(("x", i)), *[TaskRef(("sum", i - 1))] * (i > 0)
         )
-    found = sources(graph, [(("sum", i),) for i in range(20_000)])
+    keys = [(("sum", i),) for i in range(20_000)]
+    found = landmarks(graph, keys, dict.fromkeys(graph, 1))
     assert found == [[("x", i)] for i in range(20_000)]

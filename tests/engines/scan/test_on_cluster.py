@@ -128,6 +128,31 @@ def test_each_block_is_loaded_once_a_meeting_for_the_same_results(use, source, t
         assert plain(found) == plain(function(source.X, y))
 
 
+class File:
+    """An array of which each read is logged, wherever it takes place."""
+
+    def __init__(self, path):
+        self.log = Log(path)
+        self.array = np.concatenate([values(i, N_ROWS) for i in range(6)])
+        self.shape, self.dtype, self.ndim = self.array.shape, self.array.dtype, 2
+
+    def __getitem__(self, rows):
+        part = self.array[rows]
+        for i in part[:, 0][part[:, 0] % 1 == 0]:
+            self.log.add(int(i))
+        return part
+
+
+@pytest.mark.parametrize("cv", [KFold(3), KFold(4)])
+def test_blocks_of_one_file_are_read_once_a_meeting(cv, tmp_path, threads_as_workers):
+    file = File(tmp_path / "reads")
+    X = da.from_array(file, chunks=(N_ROWS, 3))
+    y = (file.array[:, 1] > 0.5).astype(int)
+    with threads_as_workers.as_current(), joblib.parallel_config("incremental"):
+        search(cv)(X, y)
+    assert Counter(number for number, _ in file.log.lines()) == dict.fromkeys(range(6), 2)
+
+
 def fit(model, X):
     return model.fit(X)
 

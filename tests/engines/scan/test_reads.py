@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pickle
+import threading
+from collections import Counter
 
 import dask
+import dask.array as da
+import dask.dataframe as dd
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import VotingClassifier
@@ -26,6 +31,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 
 from incremental import Incremental, indexable
+from incremental.datasets import make_classification
 from tests.conftest import Source
 
 N_BLOCKS, N_ROWS = 8, 24
@@ -95,6 +101,118 @@ def test_indexable_labels_are_read_once_for_the_splits_and_all_fits(of_x):
     GridSearchCV(model(), grid, cv=5, refit=False).fit(X, y)
     n = [sum(counted.reads.values()) for counted in (source, labels)]
     assert n == ([120, 0] if of_x else [80, 40])
+
+
+class Reads:
+    """Counts what is read: from an array, as from a file, or by a function of a block."""
+
+    def __init__(self, array):
+        self.array = array
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+        self.n = Counter()
+        self._lock = threading.Lock()
+
+    def __getitem__(self, rows):
+        if self.array[rows].size:  # dask asks for nothing, to learn the type
+            self.count(self.array[rows])
+        return self.array[rows]
+
+    def frame(self, first):
+        return pd.DataFrame(self[first : first + N_ROWS])
+
+    def count(self, block):
+        with self._lock:
+            self.n[float(np.asarray(block)[0, 0])] += 1
+        return block
+
+    def __dask_tokenize__(self):
+        return id(self)
+
+
+def from_array(reads, tmp_path):
+    return da.from_array(reads, chunks=(N_ROWS, 3))
+
+
+def from_lines(reads, tmp_path):
+    opened = dask.delayed(lambda: reads)()  # a file that all blocks are read from
+    blocks = [
+        da.from_delayed(dask.delayed(Reads.__getitem__)(opened, rows), (N_ROWS, 3), float)
+        for rows in (slice(i, i + N_ROWS) for i in range(0, len(reads.array), N_ROWS))
+    ]
+    return da.concatenate(blocks)
+
+
+def in_memory(reads, tmp_path):
+    blocks = da.from_array(reads.array, chunks=(N_ROWS, 3))
+    return blocks.map_blocks(reads.count, dtype=float, meta=np.empty((0, 0)))
+
+
+def zarr(reads, tmp_path):
+    pytest.importorskip("zarr")
+    in_memory(Reads(reads.array), tmp_path).to_zarr(str(tmp_path / "x.zarr"))
+    blocks = da.from_zarr(str(tmp_path / "x.zarr"))
+    return blocks.map_blocks(reads.count, dtype=float, meta=np.empty((0, 0)))
+
+
+def h5py(reads, tmp_path):
+    with pytest.importorskip("h5py").File(tmp_path / "x.h5", "w") as file:
+        file["x"] = reads.array
+    opened = pytest.importorskip("h5py").File(tmp_path / "x.h5", "r")["x"]
+    blocks = da.from_array(opened, chunks=(N_ROWS, 3))
+    return blocks.map_blocks(reads.count, dtype=float, meta=np.empty((0, 0)))
+
+
+def generated(reads, tmp_path):
+    X, _ = make_classification(n_samples=len(Y), chunks=N_ROWS, random_state=0)
+    return X.map_blocks(reads.count, dtype=float, meta=np.empty((0, 0)))
+
+
+def from_pandas(reads, tmp_path):
+    frame = dd.from_pandas(pd.DataFrame(reads.array), npartitions=N_BLOCKS)
+    return frame.map_partitions(reads.count, meta=frame._meta).to_dask_array(lengths=True)
+
+
+def from_map(reads, tmp_path):
+    firsts = range(0, len(reads.array), N_ROWS)
+    meta = pd.DataFrame(reads.array[:0])
+    frame = dd.from_map(reads.frame, firsts, meta=meta)
+    return frame.to_dask_array(lengths=[N_ROWS] * N_BLOCKS)
+
+
+KINDS = [from_array, from_lines, in_memory, zarr, h5py, generated, from_pandas, from_map]
+
+
+@pytest.mark.parametrize("form", [lambda *parts: parts, indexable])
+@pytest.mark.parametrize("kind", KINDS)
+def test_blocks_are_read_once_whatever_they_are_all_read_by_way_of(kind, form, tmp_path):
+    reads = Reads(np.random.default_rng(0).random((N_BLOCKS * N_ROWS, 3)))
+    X = kind(reads, tmp_path)
+    parts = form(X, Y)
+    reads.n.clear()
+    grid = {"estimator__alpha": [1e-2, 1.0]}
+    GridSearchCV(model(), grid, cv=KFold(5), refit=False).fit(*parts)
+    assert list(reads.n.values()) == [2] * N_BLOCKS
+
+
+@pytest.mark.parametrize("form", [lambda *parts: parts, indexable])
+def test_a_file_of_both_is_read_once_for_x_and_y(form):
+    reads = Reads(np.random.default_rng(0).random((N_BLOCKS * N_ROWS, 3)))
+    both = da.from_array(reads, chunks=(N_ROWS, 3))
+    X, y = form(both[:, :2], (both[:, 2] > 0.5).astype(int))
+    reads.n.clear()
+    one = Incremental(SGDClassifier(random_state=0), classes=[0, 1])
+    GridSearchCV(one, {"estimator__alpha": [1e-2, 1.0]}, cv=KFold(5), refit=False).fit(X, y)
+    assert list(reads.n.values()) == [2] * N_BLOCKS
+
+
+@pytest.mark.parametrize("n_candidates", [1, 2])
+def test_what_two_blocks_of_one_fit_are_made_of_is_computed_once(source, n_candidates):
+    grid = {"estimator__alpha": [1e-2, 1.0][:n_candidates]}
+    made = Reads(np.empty((0, 3)))
+    # Folds that cut blocks: rows taken by number are put together anew, from two blocks each.
+    X = source.X.map_blocks(made.count, dtype=float, meta=np.empty((0, 0)))
+    GridSearchCV(model(), grid, cv=KFold(5), refit=False).fit(X, Y)
+    assert set(made.n.values()) == {2}
 
 
 TOOLS = {
