@@ -7,7 +7,6 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 from dask.base import collections_to_expr, get_scheduler, is_dask_collection
 from dask.core import flatten
 from dask.delayed import Delayed
@@ -18,6 +17,7 @@ from dask.typing import Key
 from incremental._compat import frame_rows
 from incremental._data.container import Container
 from incremental._data.graphs import as_tasks
+from incremental._data.values import missing_as_nan
 
 #: What dask puts in the place of categories that it does not know; its own name for it is in
 #: dask.dataframe, which is optional.
@@ -31,10 +31,7 @@ def is_frame(data: Any) -> bool:
 
 
 def with_nan(frame: Any) -> Any:
-    """Return a dask dataframe whose missing strings are NaN, as pandas reads them.
-
-    dask reads strings as a dtype whose missing values are NA, which scikit-learn neither encodes
-    nor imputes.
+    """Return a dask dataframe or series whose missing strings are NaN: see `missing_as_nan`.
 
     Examples
     --------
@@ -44,16 +41,11 @@ def with_nan(frame: Any) -> Any:
     >>> with_nan(dd.from_pandas(frame, npartitions=1)).compute()["city"].tolist()
     ['Bonn', nan]
     """
-    import pandas as pd
-
-    dtypes = {}
-    for name, dtype in zip(frame.columns, frame.dtypes, strict=True):
-        if isinstance(dtype, pd.StringDtype) and dtype.na_value is pd.NA:
-            try:
-                dtypes[name] = pd.StringDtype(dtype.storage, na_value=np.nan)
-            except TypeError:  # before pandas 2.3 this dtype has a name of its own
-                dtypes[name] = pd.StringDtype("pyarrow_numpy")  # type: ignore[call-overload,unused-ignore]
-    return frame.astype(dtypes) if dtypes else frame
+    dtypes = [frame.dtype] if frame.ndim == 1 else frame.dtypes
+    categories = [getattr(dtype, "categories", None) for dtype in dtypes]
+    if any(UNKNOWN_CATEGORIES in known for known in categories if known is not None):
+        return frame.map_partitions(missing_as_nan, meta=missing_as_nan(frame_rows(frame)))
+    return missing_as_nan(frame)  # which leaves to dask what to read for its index alone
 
 
 class Frame(Container):

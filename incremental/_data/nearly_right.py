@@ -18,6 +18,7 @@ from dask.delayed import Delayed
 
 from incremental._data.frames import is_frame, with_nan
 from incremental._data.rows import Rows
+from incremental._data.values import missing_as_nan
 from incremental.exceptions import shorten
 
 WANTED = "a dask array, dataframe or bag, a list of Delayed blocks, or data in memory"
@@ -29,7 +30,7 @@ def put_right(data: Any, name: str = "X") -> Any:
 
     These are the data of an xarray.DataArray, and blocks that are arrays of ``Delayed``
     (``X.to_delayed()``), lists of futures, or lists of dask's collections; and labels that were
-    read already.  Strings that are missing in a dask dataframe are NaN.
+    read already.  Strings that are missing are NaN, as they are in blocks of Delayed and bags.
 
     Raises
     ------
@@ -55,7 +56,9 @@ def put_right(data: Any, name: str = "X") -> Any:
         data = data.ravel().tolist()
     if isinstance(data, (list, tuple)) and len(data):
         data = _list_of_blocks(data, name)
-    return with_nan(data) if is_frame(data) and data.ndim == 2 else data
+    if is_frame(data):
+        return with_nan(data)
+    return data if is_dask_collection(data) else missing_as_nan(data)
 
 
 def refuse(data: Any, name: str) -> None:

@@ -2,83 +2,117 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 from dask.bag import Bag
+from dask.base import tokenize
 from dask.core import flatten
 from dask.delayed import Delayed
-from dask.highlevelgraph import HighLevelGraph
+from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from dask.task_spec import Task, TaskRef
 from dask.typing import Key
 
 from incremental._data.container import Container, columns_of_rows
 from incremental._data.graphs import in_few_layers
 from incremental._data.rows import Rows
+from incremental._data.values import missing_as_nan
 
 
-class BagOfRows(Container):
-    """A bag of dask's: a block is a partition, as a list."""
+class Parts(Container):
+    """Lazy parts that do not say what they are: a block is what `received` makes of one."""
 
-    data: Bag
+    @property
+    @abstractmethod
+    def sources(self) -> list[Key]:
+        """The keys of the parts."""
+
+    @property
+    @abstractmethod
+    def below(self) -> HighLevelGraph:
+        """What computes the parts."""
 
     @property
     def lengths(self) -> list[int | None]:
-        return [None] * self.data.npartitions
+        return [None] * len(self.sources)
 
     @property
     def keys(self) -> list[Key]:
-        return [(self.token, i) for i in range(self.data.npartitions)]
+        return [(self.token, i) for i in range(len(self.sources))]
 
-    @property
-    def graph(self) -> HighLevelGraph:
-        partitions = zip(self.keys, flatten(self.data.__dask_keys__()), strict=True)
-        layer = {key: Task(key, _as_list, TaskRef(part)) for key, part in partitions}
-        bags: list[Any] = [self.data]
-        return HighLevelGraph.from_collections(self.token, layer, dependencies=bags)
-
-    @property
+    @cached_property
     def token(self) -> Any:
-        return f"rows-{self.data.name}"
+        return f"rows-{tokenize(self.sources)}"
+
+    @cached_property
+    def graph(self) -> HighLevelGraph:
+        parts = zip(self.keys, self.sources, strict=True)
+        layer = {key: Task(key, received, TaskRef(part)) for key, part in parts}
+        below = self.below
+        return HighLevelGraph(
+            {**below.layers, self.token: MaterializedLayer(layer)},
+            {**below.dependencies, self.token: set(below.layers)},
+        )
 
 
-def _as_list(partition: Any) -> Any:
-    """Return the rows of a partition, which may be an iterator (map_partitions of a generator)."""
-    return list(partition) if isinstance(partition, Iterator) else partition
+def received(part: Any) -> Any:
+    """Return the rows of a part: a list for an iterator, missing strings of pandas as NaN."""
+    return list(part) if isinstance(part, Iterator) else missing_as_nan(part)
 
 
-class Loaders(Container):
+class BagOfRows(Parts):
+    """A bag of dask's: a block is a partition, as a list (map_partitions may give iterators)."""
+
+    data: Bag
+
+    @cached_property
+    def sources(self) -> list[Key]:  # type: ignore[override]
+        return list(flatten(self.data.__dask_keys__()))
+
+    @property
+    def below(self) -> HighLevelGraph:
+        return self.data.dask
+
+
+class Loaders(Parts):
     """A list of Delayed, each of which computes a block."""
 
     data: Sequence[Delayed]
 
-    @property
-    def lengths(self) -> list[int | None]:
-        return [None] * len(self.data)
-
-    @property
-    def keys(self) -> list[Key]:
+    @cached_property
+    def sources(self) -> list[Key]:  # type: ignore[override]
         return [block.key for block in self.data]
 
-    @cached_property
-    def graph(self) -> HighLevelGraph:
-        # All are held while their identities are compared: a leaf makes its graph anew each time.
-        graphs = [block.dask for block in self.data]
-        return in_few_layers(HighLevelGraph.merge(*{id(graph): graph for graph in graphs}.values()))
+    @property
+    def below(self) -> HighLevelGraph:
+        return _graph_of(self.data)
 
     @property
     def collection(self) -> Any:
         return self.data[0]
 
 
-class Selected(Loaders):
-    """Rows of blocks that are counted."""
+class Selected(Container):
+    """Rows of blocks that are counted, and were received."""
 
     def __init__(self, data: Rows, name: str = "X"):
-        super().__init__(data.blocks, name)
+        super().__init__(data, name)
         self.rows = data
         self.meta = data.meta
+
+    @property
+    def keys(self) -> list[Key]:
+        return [block.key for block in self.rows.blocks]
+
+    @cached_property
+    def graph(self) -> HighLevelGraph:
+        return _graph_of(self.rows.blocks)
+
+    @property
+    def collection(self) -> Any:
+        return self.rows.blocks[0]
 
     @property
     def lengths(self) -> list[int | None]:
@@ -94,3 +128,9 @@ class Selected(Loaders):
 
     def cut(self, lengths: Sequence[int]) -> Selected:
         return Selected(self.rows.cut(lengths), self.name)
+
+
+def _graph_of(blocks: Sequence[Delayed]) -> HighLevelGraph:
+    # All are held while their identities are compared: a leaf makes its graph anew each time.
+    graphs = [block.dask for block in blocks]
+    return in_few_layers(HighLevelGraph.merge(*{id(graph): graph for graph in graphs}.values()))

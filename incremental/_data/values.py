@@ -45,6 +45,52 @@ def rows(values: Any, which: Any) -> Any:
         return np.asarray(values[first : last + 1])[which - first]
 
 
+def missing_as_nan(values: Any) -> Any:
+    """Return values of pandas whose missing strings are NaN, and others as they are.
+
+    Strings have a dtype whose missing values are NA where dask or ``dtype_backend`` has read them,
+    and one whose missing values are NaN elsewhere.  scikit-learn knows only NaN: what it has
+    learned of the one is not found in the other.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> missing_as_nan(pd.Series(["Bonn", None], dtype="string")).tolist()
+    ['Bonn', nan]
+    >>> missing_as_nan([None])
+    [None]
+    """
+    if not hasattr(values, "astype") or isinstance(values, np.ndarray) or sp.issparse(values):
+        return values
+    if getattr(values, "ndim", 1) == 2 and hasattr(values, "columns"):
+        found = {name: _with_nan(dtype) for name, dtype in values.dtypes.items()}
+        dtypes = {name: dtype for name, dtype in found.items() if dtype is not None}
+        return values.astype(dtypes) if dtypes else values
+    dtype = _with_nan(getattr(values, "dtype", None))
+    return values if dtype is None else values.astype(dtype)
+
+
+def _with_nan(dtype: Any) -> Any:
+    """Return the dtype of the same strings with NaN; None for any other."""
+    if isinstance(dtype, np.dtype) or "pandas" not in sys.modules:
+        return None
+    import pandas as pd
+
+    if isinstance(dtype, pd.CategoricalDtype) and dtype.categories is not None:
+        inner = _with_nan(dtype.categories.dtype)
+        return inner and pd.CategoricalDtype(dtype.categories.astype(inner), dtype.ordered)
+    if isinstance(dtype, pd.ArrowDtype) and dtype.type is str:
+        storage = "pyarrow"
+    elif isinstance(dtype, pd.StringDtype) and dtype.na_value is pd.NA:
+        storage = dtype.storage
+    else:
+        return None
+    try:
+        return pd.StringDtype(storage, na_value=np.nan)
+    except TypeError:  # before pandas 2.3 this dtype has a name of its own
+        return pd.StringDtype("pyarrow_numpy")  # type: ignore[call-overload,unused-ignore]
+
+
 def n_bytes(values: Any) -> int:
     """Return about how many bytes values have.
 

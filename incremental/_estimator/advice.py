@@ -26,7 +26,7 @@ INSTEAD = {
     "SGDOneClassSVM()": ("OneClassSVM",),
 }
 
-#: Parameters of dask-ml's wrapper, and what there is for them here.
+#: Parameters of dask-ml's wrapper and of estimators, and what there is for them here.
 FORMER = {
     "shuffle_blocks": "Use shuffle: blocks keep their order, unless shuffle=True.",
     "assume_equal_chunks": "Leave it out: y and weights are cut to the blocks of X.",
@@ -34,13 +34,14 @@ FORMER = {
         ("predict_meta", "predict_proba_meta", "transform_meta"),
         "Leave it out: what a method returns is found out.",
     ),
+    "verbose": "Leave it out, and call set_callbacks(sklearn.callback.ProgressBar()).",
 }
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def names_replacements(method: _Function) -> _Function:
-    """Let a method that takes parameters say what stands for those of dask-ml.
+    """Let a method that takes parameters say what stands for those of others.
 
     Examples
     --------
@@ -53,9 +54,10 @@ def names_replacements(method: _Function) -> _Function:
 
     @functools.wraps(method)
     def checked(*args: Any, **params: Any) -> Any:
-        for name in params:
-            if name in FORMER:
-                raise TypeError(f"Incremental has no parameter {name!r}. {FORMER[name]}")
+        former = [name for name in params if name in FORMER]
+        if former:
+            said = (f"Incremental has no parameter {name!r}. {FORMER[name]}" for name in former)
+            raise TypeError(" ".join(said))
         return method(*args, **params)
 
     return checked  # type: ignore[return-value]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from typing import Any, Self
 
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from incremental._compat import without_running_fit
@@ -131,6 +132,11 @@ class ModelAttributes(ModelWrapper, BaseEstimator):
     def _fitted(self, method: str) -> Any:
         """Return the fitted model for a method."""
         before = f"Call 'fit' or 'partial_fit' before using '{method}'."
+        with suppress(NotFittedError, TypeError):  # which what has no fit raises
+            check_is_fitted(self.estimator)
+            before += (
+                " To predict with a fitted estimator, pass Incremental(FrozenEstimator(estimator))."
+            )
         check_is_fitted(self, msg=f"This %(name)s instance is not fitted yet. {before}")
         return self._model
 

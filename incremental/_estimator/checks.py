@@ -207,5 +207,9 @@ def check_keywords(method: Callable, names: Iterable[str]) -> None:
             called = getattr(method, "__qualname__", repr(method)).replace("<locals>.", "")
             raise TypeError(
                 f"{called} has no parameter {name!r}; it takes {', '.join(taken) or 'no other'}. "
-                "Correct the name, or leave it out."
+                f"{_FORMER.get(name, 'Correct the name, or leave it out.')}"
             )
+
+
+#: Parameters of dask-ml's methods, and what there is for them here.
+_FORMER = {"compute": "score returns a number; leave compute out."}

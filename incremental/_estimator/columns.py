@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
+from incremental._compat import needed_columns, selects_columns
 from incremental._data.containers import as_container
 from incremental._data.nearly_right import is_lazy
 from incremental._estimator.advice import is_of_scikit_learn
@@ -64,15 +66,21 @@ def check_columns(model: Any, X: Any) -> None:
     Notes
     -----
     dask may describe the names sorted where blocks have them in another order: pandas aligns the
-    columns of ``X - X.mean()`` with the values that are subtracted.  Then each block decides.
+    columns of ``X - X.mean()`` with the values that are subtracted.  Then each block decides,
+    unless columns were selected last.
     """
-    if not is_lazy(X) or takes_more_columns(model):
+    if not is_lazy(X):
         return
     found, names = as_container(X).columns
+    first = first_step(model)
+    if isinstance(first, ColumnTransformer) and hasattr(first, "feature_names_in_"):
+        _check_needed(model, first, found, names)
+    if takes_more_columns(model):
+        return
     expected = getattr(model, "n_features_in_", None)
     learned = getattr(model, "feature_names_in_", None)
     if names is not None and learned is not None:
-        _check_names(model, names, list(learned))
+        _check_names(model, names, list(learned), is_in_order=selects_columns(X))
     if None not in (found, expected) and found != expected:
         raise ValueError(
             f"X has {found} features, but {type(model).__name__} is expecting {expected} features "
@@ -83,14 +91,39 @@ def check_columns(model: Any, X: Any) -> None:
 _REMEDY = "Pass the columns that it has learned, or call fit to begin anew."
 
 
-def _check_names(model: Any, names: list[str], learned: list[str]) -> None:
+def _check_needed(model: Any, first: Any, found: int | None, names: list[str] | None) -> None:
+    """Refuse columns without those that a ColumnTransformer looks for by their names."""
+    needed = needed_columns(first)
+    by_name = [columns for _, _, columns in first.transformers if _are_names(columns)]
+    if names is None and found is not None and by_name:
+        got = f"{found} columns without names"
+    elif names is not None and not {*needed} <= {*names}:
+        got = shorten(names)
+    else:
+        return
+    missing = [name for name in needed if name not in (names or ())]
+    raise ValueError(
+        f"X must have the columns {shorten(needed)} that {type(model).__name__} has learned. "
+        f"Got {got} instead (missing: {shorten(missing)}). {_REMEDY}"
+    )
+
+
+def _are_names(columns: Any) -> bool:
+    if isinstance(columns, slice):
+        return isinstance(columns.start, str) or isinstance(columns.stop, str)
+    if isinstance(columns, (list, tuple, np.ndarray)) and len(columns):
+        return isinstance(columns[0], str)
+    return isinstance(columns, str)
+
+
+def _check_names(model: Any, names: list[str], learned: list[str], *, is_in_order: bool) -> None:
     if set(names) != set(learned):
         raise ValueError(
             f"X must have the columns {shorten(learned)} that {type(model).__name__} has learned. "
             f"Got {shorten(names)} instead{_difference(names, learned)}. {_REMEDY}"
         )
-    is_known = names != sorted(names) and is_of_scikit_learn(first_step(model))
-    if is_known and names != learned:
+    is_in_order = is_in_order or names != sorted(names)
+    if is_in_order and is_of_scikit_learn(first_step(model)) and names != learned:
         raise ValueError(
             f"X must have the columns in the order that {type(model).__name__} has learned, "
             f"{shorten(learned)}. Got {shorten(names)} instead; pass "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -143,5 +144,12 @@ def errors_of(planned: Plan, what_is_left: Callable[[], str]) -> Iterator[None]:
     except BlockError as error:
         if not planned.blocks.collections and error.__cause__ is not None:
             raise error.__cause__ from None
-        error.args = (f"{error}\n{what_is_left()}".strip(), error.block)
+        error.args = (f"{error}\n{_add_nan(error)}{what_is_left()}".strip(), error.block)
         raise
+
+
+def _add_nan(error: BlockError) -> str:
+    """Say what helps where an encoder was given `categories`, but not that values are missing."""
+    unknown = re.search(r"unknown categories \[(.*)\]", str(error))
+    is_missing = unknown is not None and "nan" in re.findall(r"[^\s,()]+", unknown[1])
+    return "Values are missing: add np.nan to categories. " if is_missing else ""

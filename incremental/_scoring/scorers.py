@@ -44,7 +44,9 @@ def _check_name(name: Any) -> None:
     try:
         get_scorer(name)
     except ValueError:
-        near = get_close_matches(str(name), get_scorer_names())
+        names = get_scorer_names()
+        begun = [one for one in names if name and one.startswith(str(name))]
+        near = begun[:3] or get_close_matches(str(name), names)
         meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise ValueError(
             "scoring must be the name of a score, a callable, or several of them. Got "

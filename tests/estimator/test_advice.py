@@ -146,6 +146,7 @@ def data(source):
         ("predict_meta", "Leave it out: what a method returns is found out"),
         ("predict_proba_meta", "Leave it out"),
         ("transform_meta", "Leave it out"),
+        ("verbose", r"Leave it out, and call set_callbacks\(sklearn.callback.ProgressBar"),
     ],
 )
 def test_parameters_of_dask_ml_name_what_replaces_them(name, message):
@@ -154,6 +155,11 @@ def test_parameters_of_dask_ml_name_what_replaces_them(name, message):
         Incremental(SGDClassifier(), **{name: True})
     with pytest.raises(TypeError, match=message):
         Incremental(SGDClassifier()).set_params(**{name: True})
+
+
+def test_all_parameters_of_dask_ml_are_named_at_once():
+    with pytest.raises(TypeError, match="'shuffle_blocks'.*no parameter 'predict_meta'. Leave it"):
+        Incremental(SGDClassifier(), shuffle_blocks=False, predict_meta=None)
 
 
 def test_parameters_are_those_that_can_be_set():

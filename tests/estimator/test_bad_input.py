@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 import sklearn
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LinearRegression, SGDClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
 from incremental import BlockError, Incremental
@@ -335,6 +336,32 @@ def test_predicting_before_fitting_is_refused(source):
     message = "not fitted yet. Call 'fit' or 'partial_fit' before using 'predict'"
     refused(model, lambda: model.predict(source.X), NotFittedError, message)
     assert not source.reads
+
+
+def test_a_fitted_estimator_has_to_be_frozen_to_predict(source):
+    model = Incremental(LogisticRegression().fit(np.eye(3), [0, 1, 1]))
+    message = r"not fitted yet.*pass Incremental\(FrozenEstimator\(estimator\)\)"
+    refused(model, lambda: model.predict(source.X), NotFittedError, message)
+    assert not source.reads
+    assert Incremental(FrozenEstimator(model.estimator)).predict(source.X).shape == (200,)
+
+
+def test_a_score_is_never_lazy(source):
+    model = Incremental(sgd()).fit(np.eye(3), [0, 1, 1])
+    score = lambda: model.score(source.X, source.y, compute=False)  # noqa: E731
+    refused(model, score, TypeError, "score returns a number; leave compute out")
+    assert not source.reads
+
+
+def test_missing_values_that_are_not_among_the_categories_are_named():
+    X = pd.DataFrame({"a": ["x", None], "b": [0.0, 1.0]})
+    for column, given, message in (("a", "x", "add np.nan to categories"), ("b", 0.0, "call fit")):
+        encoder = OneHotEncoder(categories=[[given]])
+        model = Incremental(make_pipeline(encoder, SGDClassifier()))
+        with pytest.raises(BlockError, match="unknown categories") as caught:
+            model.fit(dd.from_pandas(X[[column]], npartitions=1), dd.from_array(np.array([0, 1])))
+        assert message in str(caught.value)
+        assert ("np.nan" in str(caught.value)) == (column == "a")
 
 
 @pytest.mark.parametrize("scale", [False, True])

@@ -304,7 +304,7 @@ def test_X_val_in_memory_must_have_the_columns_of_X_in_their_order():
 def test_columns_are_left_to_a_first_step_that_needs_some_of_them_only(first):
     pipe = make_pipeline(None, "passthrough", make_pipeline(first), StandardScaler())
     fitted = FrozenEstimator(make_pipeline(first, StandardScaler()).fit(FRAME))
-    for X in (LAZY_FRAME[["a"]], LAZY_FRAME.assign(c=1.0), da.ones((2, 3))):
+    for X in (LAZY_FRAME[["a"]], LAZY_FRAME.assign(c=1.0), LAZY_FRAME[["b", "a"]]):
         check_columns(fitted, X)
         check_same_columns(pipe, LAZY_FRAME, X)
     wide = LAZY_FRAME.assign(c=1.0)
@@ -314,3 +314,33 @@ def test_columns_are_left_to_a_first_step_that_needs_some_of_them_only(first):
         with pytest.raises(ValueError, match="X_val must have the columns"):
             check_same_columns(make_pipeline("passthrough", other), LAZY_FRAME, wide)
     check_same_columns(make_pipeline("passthrough"), LAZY_FRAME, wide)  # nobody needs any
+
+
+@pytest.mark.parametrize("remainder", ["drop", "passthrough"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_columns_that_a_column_transformer_looks_for_must_be_there(remainder, inside):
+    by_column = make_column_transformer(
+        (StandardScaler(), ["a"]), ("drop", ["b"]), remainder=remainder
+    )
+    fitted = (make_pipeline(by_column, StandardScaler()) if inside else by_column).fit(
+        FRAME.assign(c=1.0)
+    )
+    needed = ["a"] if remainder == "drop" else ["a", "c"]
+    check_columns(fitted, LAZY_FRAME.assign(z=0, c=1.0)[["z", *needed[::-1]]])
+    message = rf"must have the columns \{needed}.* that {type(fitted).__name__} has learned. Got"
+    for X, got in (
+        (LAZY_FRAME.rename(columns={"a": "d"}), r" \['d', 'b'\] instead \(missing: \['a'"),
+        (da.ones((4, 3)), r" 3 columns without names instead \(missing: \['a'"),
+    ):
+        with pytest.raises(ValueError, match=message + got):
+            check_columns(fitted, X)
+    by_position = make_column_transformer((StandardScaler(), [0])).fit(FRAME)
+    check_columns(by_position, da.ones((4, 2)))
+
+
+def test_a_selection_of_columns_says_their_order():
+    other_order = make_pipeline(StandardScaler(), SGDRegressor()).fit(FRAME[["b", "a"]], [0, 1])
+    check_columns(other_order, LAZY_FRAME[["b", "a"]])
+    for X in (LAZY_FRAME[["a", "b"]], LAZY_FRAME[["a", "b"]].astype("float32")):
+        with pytest.raises(ValueError, match=r"in the order that Pipeline has learned, \['b', 'a'"):
+            check_columns(other_order, X)

@@ -61,6 +61,7 @@ def test_a_metric_is_refused_with_what_makes_a_scorer_of_it(metric, early_stoppi
     ("scoring", "meant"),
     [
         ("acuracy", "did you mean 'accuracy'"),
+        ("acc", r"did you mean 'accuracy'\?"),
         ("log_loss", "did you mean 'neg_log_loss'"),
         ("auc", "did you mean 'roc_auc'"),
         ("mean_squared_error", "did you mean 'neg_mean_squared_error'"),
