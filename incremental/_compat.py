@@ -163,18 +163,6 @@ def needed_columns(by_column: Any) -> list[str]:
     return [name for i, name in enumerate(by_column.feature_names_in_) if i in at]
 
 
-def selects_columns(X: Any) -> bool:
-    """Say whether a dask dataframe is a selection of columns, which its blocks have in its order.
-
-    dask 2025.5 to 2026.8: other operations may describe as sorted what blocks have in another
-    order.  A description that is always right would replace it.
-    """
-    expression = getattr(X, "expr", None)
-    while type(expression).__name__ == "AsType":
-        expression = expression.frame  # type: ignore[union-attr]
-    return type(expression).__name__ == "Projection"
-
-
 def callback_context(estimator: Any, n_subtasks: int | None) -> Any:
     """Begin what scikit-learn's callbacks see of a fit; None subtasks are not known.
 

@@ -135,3 +135,15 @@ def _lower(frames: Sequence[Any]) -> list[_Lowered]:
     expression = collections_to_expr(list(frames)).simplify().lower_completely().simplify()
     tasks = as_tasks(expression.__dask_graph__())
     return [_Lowered(operand, tasks) for operand in expression.operands]
+
+
+def selects_columns(X: Any) -> bool:
+    """Say whether a dask dataframe is a selection of columns, which its blocks have in its order.
+
+    dask 2025.5 to 2026.8: other operations may describe as sorted what blocks have in another
+    order.  A description that is always right would replace it.
+    """
+    expression = getattr(X, "expr", None)
+    while type(expression).__name__ == "AsType":
+        expression = expression.frame  # type: ignore[union-attr]
+    return type(expression).__name__ == "Projection"

@@ -10,8 +10,9 @@ from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
-from incremental._compat import needed_columns, selects_columns
+from incremental._compat import needed_columns
 from incremental._data.containers import as_container
+from incremental._data.frames import selects_columns
 from incremental._data.nearly_right import is_lazy
 from incremental._estimator.advice import is_of_scikit_learn
 from incremental._pipelines.tree import first_step
