@@ -155,27 +155,10 @@ def frame_rows(X: Any) -> Any:
     return X._meta_nonempty.ffill()  # of nullable dtypes dask's second row is missing
 
 
-def needed_columns(by_column: Any) -> list[str]:
-    """Return the columns that a ColumnTransformer which was fitted on a frame looks for by name.
-
-    scikit-learn 1.6 to 1.9: what ``transform`` itself goes by.  Columns in ``transformers_`` may
-    be names, positions, masks or slices, which only a frame could resolve.
-    """
-    dropped = {
-        name
-        for name, step, _ in by_column.transformers_
-        if isinstance(step, str) and step == "drop"
-    }
-    indices = by_column._transformer_to_input_indices
-    at = {int(i) for name, found in indices.items() if name not in dropped for i in found}
-    return [name for i, name in enumerate(by_column.feature_names_in_) if i in at]
-
-
 def selects_columns(X: Any) -> bool:
     """Say whether a dask dataframe is a selection of columns, which its blocks have in its order.
 
-    dask 2025.5 to 2026.8: other operations may describe as sorted what blocks have in another
-    order.  A description that is always right would replace it.
+    dask 2025.5 to 2026.8: other operations may describe as sorted what is in another order.
     """
     expression = getattr(X, "expr", None)
     while type(expression).__name__ == "AsType":
