@@ -147,22 +147,6 @@ def frame_rows(X: Any) -> Any:
     return X._meta_nonempty.ffill()  # of nullable dtypes dask's second row is missing
 
 
-def needed_columns(by_column: Any) -> list[str]:
-    """Return the columns that a ColumnTransformer which was fitted on a frame looks for by name.
-
-    scikit-learn 1.6 to 1.9: what ``transform`` itself goes by.  Columns in ``transformers_`` may
-    be names, positions, masks or slices, which only a frame could resolve.
-    """
-    dropped = {
-        name
-        for name, step, _ in by_column.transformers_
-        if isinstance(step, str) and step == "drop"
-    }
-    indices = by_column._transformer_to_input_indices
-    at = {int(i) for name, found in indices.items() if name not in dropped for i in found}
-    return [name for i, name in enumerate(by_column.feature_names_in_) if i in at]
-
-
 def callback_context(estimator: Any, n_subtasks: int | None) -> Any:
     """Begin what scikit-learn's callbacks see of a fit; None subtasks are not known.
 

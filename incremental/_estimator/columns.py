@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import UserList
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,7 +11,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
-from incremental._compat import needed_columns
+from incremental._compat import safe_indexing
 from incremental._data.containers import as_container
 from incremental._data.frames import selects_columns
 from incremental._data.nearly_right import is_lazy
@@ -94,19 +95,32 @@ _REMEDY = "Pass the columns that it has learned, or call fit to begin anew."
 
 def _check_needed(model: Any, first: Any, found: int | None, names: list[str] | None) -> None:
     """Refuse columns without those that a ColumnTransformer looks for by their names."""
-    needed = needed_columns(first)
-    by_name = [columns for _, _, columns in first.transformers if _are_names(columns)]
-    if names is None and found is not None and by_name:
-        got = f"{found} columns without names"
-    elif names is not None and not {*needed} <= {*names}:
-        got = shorten(names)
-    else:
+    used = [
+        # scikit-learn 1.6 warns whoever looks into the list of the remainder.
+        columns.data if isinstance(columns, UserList) else columns
+        for _, step, columns in first.transformers_
+        if not isinstance(step, str) or step == "passthrough"
+    ]
+    if found is None or (names is None and not any(map(_are_names, used))):
         return
+    needed = _names_of(first.feature_names_in_, used)
     missing = [name for name in needed if name not in (names or ())]
+    if not missing:
+        return
+    got = f"{found} columns without names" if names is None else shorten(names)
     raise ValueError(
         f"X must have the columns {shorten(needed)} that {type(model).__name__} has learned. "
         f"Got {got} instead (missing: {shorten(missing)}). {_REMEDY}"
     )
+
+
+def _names_of(learned: Any, selections: list[Any]) -> list[str]:
+    """Return the names of the columns in any of the selections: names, positions, masks, slices."""
+    import pandas as pd  # which whoever learns names has
+
+    row = pd.DataFrame([learned], columns=learned)
+    found = {name for one in selections for name in np.ravel(safe_indexing(row, one, axis=1))}
+    return [name for name in learned if name in found]
 
 
 def _are_names(columns: Any) -> bool:

@@ -391,7 +391,7 @@ def test_an_error_says_what_ends_a_worker():
     error = losses.Failed(7, killed).as_block_error(2)
     assert error.block == 2
     assert error.__cause__ is killed
-    for word in ("Block 2", "tcp://gone", "memory", "sys.exit()"):
+    for word in ("Block 2", "tcp://gone", "memory", "sys.exit()", "others that the worker had"):
         assert word in str(error)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from sklearn.compose import make_column_transformer
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import SGDClassifier, SGDRegressor
@@ -334,8 +334,13 @@ def test_columns_that_a_column_transformer_looks_for_must_be_there(remainder, in
     ):
         with pytest.raises(ValueError, match=message + got):
             check_columns(fitted, X)
-    by_position = make_column_transformer((StandardScaler(), [0])).fit(FRAME)
-    check_columns(by_position, da.ones((4, 2)))
+    by_position = make_column_transformer((StandardScaler(), [0]), (StandardScaler(), []))
+    check_columns(by_position.fit(FRAME), da.ones((4, 2)))
+    with pytest.raises(ValueError, match=r"the columns \['a'\] that ColumnT.*Got \['b'\] instead"):
+        check_columns(by_position, LAZY_FRAME[["b"]])
+    by_selector = make_column_transformer((StandardScaler(), make_column_selector("a")))
+    with pytest.raises(ValueError, match="Got 2 columns without names"):
+        check_columns(by_selector.fit(FRAME), da.ones((4, 2)))
 
 
 def test_a_selection_of_columns_says_their_order():

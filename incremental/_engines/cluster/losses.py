@@ -33,7 +33,8 @@ class Failed(Exception):
         if isinstance(self.error, distributed.KilledWorker):
             message += (
                 "\nA worker ends when it has no memory left, when compiled code crashes, and when "
-                "a block's function calls sys.exit() or os._exit(): raise another error there."
+                "a block's function calls sys.exit() or os._exit(): raise another error there. "
+                "dask does not tell this block from others that the worker had at the same time."
             )
         error = BlockError(message, number)
         error.__cause__ = self.error
