@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from importlib.metadata import distributions
 from importlib.util import find_spec
 
@@ -81,9 +83,16 @@ def pytest_report_header():
 
 @pytest.fixture(autouse=True)
 def scheduler_of_dask():
-    """Give the scheduler back that dask had: a client that is closed twice leaves its own."""
+    """Give the scheduler back that dask had.
+
+    A client that is closed twice leaves its own, and one that a worker of this process has made
+    for a task that computes something is the default one from then on.
+    """
     before = dask.config.get("scheduler", None)
     yield
+    if "distributed" in sys.modules:
+        with suppress(ValueError):  # there is none
+            sys.modules["distributed"].default_client().close()
     if before is None:
         dask.config.config.pop("scheduler", None)
     else:

@@ -124,7 +124,8 @@ class Selected(Container):
 
     @property
     def columns(self) -> tuple[int | None, list[str] | None]:
-        return columns_of_rows(self.rows)  # which has a shape, and no names
+        # The rows have a shape and no names, and what describes them may have the names only.
+        return columns_of_rows(self.rows)[0], columns_of_rows(self.meta)[1]
 
     def cut(self, lengths: Sequence[int]) -> Selected:
         return Selected(self.rows.cut(lengths), self.name)
