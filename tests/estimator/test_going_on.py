@@ -96,6 +96,7 @@ KILLED = """
 """
 
 
+@pytest.mark.slow
 @needs_callbacks
 def test_a_killed_process_goes_on_from_its_checkpoint_to_the_same_model(tmp_path):
     rng = np.random.default_rng(first_seed())

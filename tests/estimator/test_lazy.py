@@ -225,6 +225,7 @@ def test_no_rows_in_memory_give_no_result_as_they_do_in_a_block():
         Incremental(GaussianNB()).fit(VALUES, LABELS).predict(np.empty((0, 2)))
 
 
+@pytest.mark.slow
 def test_a_bag_in_a_script_without_the_guard_is_told_to_have_one(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(

@@ -115,6 +115,7 @@ def left_by_many_fits(n):
     return map(int, found.stdout.split())
 
 
+@pytest.mark.slow
 def test_many_fits_leave_neither_objects_nor_memory_nor_threads():
     objects, n_bytes, threads = left_by_many_fits(100)
     assert threads == 0
