@@ -20,6 +20,9 @@ import pytest
 import sklearn
 from hypothesis import settings
 
+#: Scripts that sessions of their own run.
+collect_ignore = ["minimal.py", "typed"]
+
 # The test command draws the same examples each time; with HYPOTHESIS_PROFILE=free, as in the soak,
 # it draws others.  No example is timed: other processes may have the processors.
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "fixed")
@@ -81,22 +84,30 @@ def pytest_report_header():
     return ", ".join(f"{name} {installed.get(name, '-')}" for name in names)
 
 
+#: dask's scheduler as it was configured before any test.
+SCHEDULER = dask.config.get("scheduler", None)
+
+
 @pytest.fixture(autouse=True)
 def scheduler_of_dask():
-    """Give the scheduler back that dask had.
+    """Begin each test with the scheduler that dask had, and without a default client.
 
-    A client that is closed twice leaves its own, and one that a worker of this process has made
-    for a task that computes something is the default one from then on.
+    A client that is closed twice, or after another one, leaves its own scheduler; and one that a
+    worker of this process has made for a task that computes something is the default from then on.
     """
-    before = dask.config.get("scheduler", None)
+    _give_back_the_scheduler()
     yield
     if "distributed" in sys.modules:
         with suppress(ValueError):  # there is none
             sys.modules["distributed"].default_client().close()
-    if before is None:
+    _give_back_the_scheduler()
+
+
+def _give_back_the_scheduler():
+    if SCHEDULER is None:
         dask.config.config.pop("scheduler", None)
     else:
-        dask.config.set(scheduler=before)
+        dask.config.set(scheduler=SCHEDULER)
 
 
 class Source:
