@@ -144,9 +144,9 @@ def test_what_has_columns_has_a_layout():
 
 def test_columns_are_known_where_they_can_be():
     names = list("abc")
-    for X in (FRAME, frame()):
+    for X in (FRAME, frame(), indexable(frame())):
         assert as_container(X).columns == (3, names)
-    for X in (VALUES, array(), sp.csr_matrix(VALUES), indexable(frame())):
+    for X in (VALUES, array(), sp.csr_matrix(VALUES), indexable(array())):
         assert as_container(X).columns == (3, None)
     unknown_width = array().T[array()[0] > 0].T
     numbered = dd.from_pandas(FRAME.set_axis(range(3), axis=1), npartitions=2)

@@ -57,6 +57,15 @@ CONTAINERS = {
 }
 
 
+def bags_take_frames():
+    """Say whether partitions of a bag may be frames: dask 2025.5 looks for their first item."""
+    try:
+        CONTAINERS["bag"](X).to_delayed()[0].compute(scheduler="synchronous")
+    except KeyError:
+        return False
+    return True
+
+
 def model_of(encoder=None):
     encoder = encoder or OneHotEncoder(handle_unknown="ignore")
     columns = make_column_transformer((encoder, ["colour"]), (StandardScaler(), ["w"]))
@@ -81,6 +90,8 @@ def test_every_dtype_of_strings_is_predicted_alike(container, kind, learned):
 
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_every_container_is_learned_and_predicted_alike(container, learned, monkeypatch):
+    if container == "bag" and not bags_take_frames():
+        pytest.skip("goes when dask 2025.5 is no longer supported")
     rows, targets = CONTAINERS[container](X), CONTAINERS[container](Y)
     monkeypatch.setitem(dask.config.config, "scheduler", "threads")  # bags would start processes
     again = model_of().fit(rows, targets)
