@@ -160,16 +160,22 @@ def test_a_method_that_must_look_at_a_block_leaves_the_shuffle_whole():
 
 
 @pytest.fixture(scope="module")
-def client():
+def two_processes():
     import distributed
 
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
-        distributed.Client(cluster) as client,
+        distributed.Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+@pytest.fixture
+def client(two_processes):
+    with two_processes.as_current():
+        yield two_processes
 
 
 @pytest.mark.parametrize("name", ["shuffled", "merged"])
