@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from collections import Counter
@@ -19,6 +20,10 @@ import numpy as np
 import pytest
 import sklearn
 from hypothesis import settings
+
+# What a shell runs in the background ignores Ctrl-C, which some tests press.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Scripts that sessions of their own run.
 collect_ignore = ["minimal.py", "typed"]
