@@ -57,6 +57,14 @@ class Blocks:
         """Return the most bytes that a block of X is known to have; 0 if none is known."""
         return max(map(self.n_bytes, range(len(self))), default=0)
 
+    @property
+    def keys_to_compute(self) -> list[tuple[Key, ...]]:
+        """Return for each block the keys of its values that are not in memory already."""
+        return [
+            tuple(key for key in keys if not isinstance(self.graph.get(key), DataNode))
+            for keys in self.keys
+        ]
+
     def only(self, *names: str) -> Blocks:
         """Return the same blocks without the values that are not named."""
         at = [self.names.index(name) for name in names]

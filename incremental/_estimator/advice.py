@@ -32,7 +32,7 @@ FORMER = {
     "assume_equal_chunks": "Leave it out: y and weights are cut to the blocks of X.",
     **dict.fromkeys(
         ("predict_meta", "predict_proba_meta", "transform_meta"),
-        "Leave it out: what a method returns is found out.",
+        "Leave it out: the type of the result is found automatically.",
     ),
     "verbose": "Leave it out, and call set_callbacks(sklearn.callback.ProgressBar()).",
 }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
-from dask.task_spec import DataNode, GraphNode
+from dask.task_spec import GraphNode
 from dask.typing import Key
 from dask.utils import format_bytes, key_split
 from sklearn.base import clone
@@ -24,8 +24,9 @@ from incremental._learning.labels import learner_in
 from incremental._learning.order import in_new_order
 from incremental._pipelines.targets import asks_for_dimensions
 from incremental._pipelines.tree import goes_on
-from incremental._planning.graph import Graph
+from incremental._planning.graph import Graph, is_source
 from incremental._planning.plan import Plan, plan
+from incremental._types import Data
 from incremental.exceptions import shorten
 
 
@@ -54,13 +55,7 @@ class Plans(Engine):
 
     def plan(self, blocks: Blocks) -> Plan:
         blocks = self._engine.prepare(blocks)
-        graph = blocks.graph
-        self._sources |= {
-            key
-            for key, task in graph.items()
-            if not isinstance(task, DataNode)
-            and all(isinstance(graph.get(d), DataNode) for d in task.dependencies)
-        }
+        self._sources |= {key for key in blocks.graph if is_source(blocks.graph, key)}
         return plan(blocks, self.get, self.make_store)
 
     def get(self, graph: Graph, keys: Sequence[Key]) -> list[None]:
@@ -99,7 +94,7 @@ class Look(Fit):
                 planned = self._passes(blocks, held_out, plans)
                 budget = plans.budget(self._wrapper.prefetch)
         found = [str(warning.message) for warning in caught]
-        block_bytes = max(map(blocks.n_bytes, range(len(blocks)))) or None
+        block_bytes = blocks.largest or None
         if block_bytes is not None and block_bytes > budget.n_bytes:
             found.append(
                 f"The largest block has {format_bytes(block_bytes)}, more than the "
@@ -165,7 +160,16 @@ class Look(Fit):
 class ExplainedModel(ScoredModel):
     """Base that says what a fit would do."""
 
-    def explain(self, X, y=None, *, X_val=None, y_val=None, sample_weight_val=None, **fit_params):
+    def explain(
+        self,
+        X: Data,
+        y: Data | None = None,
+        *,
+        X_val: Data | None = None,
+        y_val: Data | None = None,
+        sample_weight_val: Data | None = None,
+        **fit_params: Any,
+    ) -> Explanation:
         """Say what `fit` would read and compute; nothing is read.
 
         Parameters

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from dask.sizeof import sizeof
 from sklearn import get_config
 from sklearn.pipeline import Pipeline
 
 from incremental._compat import hands_parameters_on
-from incremental._data.values import Block, n_rows
+from incremental._data.values import Block, n_bytes, n_rows
 from incremental._learning.batches import Batches
 from incremental._learning.block_checks import check_block, not_finite
 from incremental._learning.label_checks import check_labels
@@ -142,7 +141,7 @@ class Learner:
 
     def __sizeof__(self) -> int:
         # dask weighs with it where to learn: to move the model or to move the block.
-        return object.__sizeof__(self) + sizeof(
+        return object.__sizeof__(self) + n_bytes(
             [getattr(self.model, "__dict__", {}), *self._batches.blocks()]
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from dask.task_spec import GraphNode
+from dask.task_spec import DataNode, GraphNode
 from dask.typing import Key
 from toolz import groupby
 
@@ -56,3 +56,14 @@ def cull(graph: Graph, keys: Iterable[Key]) -> dict[Key, GraphNode]:
             found[key] = graph[key]
             stack.extend(graph[key].dependencies)
     return found
+
+
+def is_source(graph: Graph, key: Key) -> bool:
+    """Say whether a task reads data: it is made of nothing, or of what is in memory already.
+
+    An open file or an array in memory is what all the tasks that read from it have in common.
+    """
+    task = graph[key]
+    return not isinstance(task, DataNode) and all(
+        isinstance(graph.get(d), DataNode) for d in task.dependencies
+    )

@@ -143,7 +143,7 @@ def data(source):
     [
         ("shuffle_blocks", "Use shuffle: blocks keep their order, unless shuffle=True"),
         ("assume_equal_chunks", "Leave it out: y and weights are cut to the blocks of X"),
-        ("predict_meta", "Leave it out: what a method returns is found out"),
+        ("predict_meta", "Leave it out: the type of the result is found automatically"),
         ("predict_proba_meta", "Leave it out"),
         ("transform_meta", "Leave it out"),
         ("verbose", r"Leave it out, and call set_callbacks\(sklearn.callback.ProgressBar"),

@@ -8,10 +8,10 @@ from typing import Any
 
 import distributed
 from dask.highlevelgraph import HighLevelGraph
-from dask.sizeof import sizeof
 from dask.task_spec import DataNode, GraphNode
 from dask.typing import Key
 
+from incremental._data.values import n_bytes
 from incremental._engines.cluster.convoy import Alone
 from incremental._engines.cluster.losses import Lost, release
 from incremental._planning.graph import cull
@@ -67,7 +67,7 @@ class Sender:
             hold(distributed.Future(name, self._client))
             del tasks[name], values[name]
         self._company.submitted(there, [])
-        if values and sum(map(sizeof, values.values())) > LARGE:
+        if values and sum(map(n_bytes, values.values())) > LARGE:
             held = self._for_company(values)
             for future in self.scatter(values):
                 hold(future)

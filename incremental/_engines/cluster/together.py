@@ -13,10 +13,10 @@ import time
 from collections.abc import Container, Iterable
 from itertools import islice
 
-from dask.sizeof import sizeof
 from dask.task_spec import DataNode
 from dask.typing import Key
 
+from incremental._data.values import n_bytes
 from incremental._engines.cluster.sending import LARGE
 from incremental._planning.windows import Window
 
@@ -68,7 +68,7 @@ class Together:
         size = 0
         n_blocks = self._n_blocks or int(self._is_trial(position, n_done))
         for window in islice(waiting, n_blocks):
-            size += sum(sizeof(t.value) for t in window.tasks.values() if isinstance(t, DataNode))
+            size += sum(n_bytes(t.value) for t in window.tasks.values() if isinstance(t, DataNode))
             if size > LARGE or not self._is_alone(window):
                 break
             found.append(window)

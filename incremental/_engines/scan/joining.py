@@ -12,10 +12,10 @@ from typing import Any
 
 import dask
 from dask.core import flatten
-from dask.sizeof import sizeof
 from dask.typing import Key
 
 from incremental._compat import as_task_specification
+from incremental._data.values import n_bytes
 from incremental._engines.local.schedulers import client_of, open_scheduler, scheduler_of
 from incremental._engines.scan.requests import Values
 from incremental._engines.scan.tasks import Task, current_task
@@ -58,10 +58,10 @@ class Computed:
         for key, value in values.items():
             if key not in self._kept:
                 self._kept[key] = value
-                self._n_bytes += sizeof(value)
+                self._n_bytes += n_bytes(value)
         while self._n_bytes > N_BYTES_KEPT:
             _, value = self._kept.popitem(last=False)
-            self._n_bytes -= sizeof(value)
+            self._n_bytes -= n_bytes(value)
 
 
 class Joined:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from dask.task_spec import DataNode, GraphNode
 from dask.typing import Key
 
-from incremental._planning.graph import Graph
+from incremental._planning.graph import Graph, is_source
 
 #: The values of a block, by their keys.
 Keys = tuple[Key, ...]
@@ -46,17 +46,6 @@ class Entry:
 
     keys: Keys
     turns: list[Turn] = field(default_factory=list)
-
-
-def is_source(graph: Graph, key: Key) -> bool:
-    """Say whether a task reads data: it is made of nothing, or of what is in memory already.
-
-    An open file or an array in memory is what all the tasks that read from it have in common.
-    """
-    task = graph[key]
-    return not isinstance(task, DataNode) and all(
-        isinstance(graph.get(d), DataNode) for d in task.dependencies
-    )
 
 
 def landmarks(graph: Graph, keys: Sequence[Keys], users: Mapping[Key, int]) -> list[list[Key]]:

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import distributed
-from dask.task_spec import DataNode
 from dask.typing import Key
 
 from incremental._data.blocks import Blocks
@@ -40,12 +39,9 @@ class Company(Question):
 
     def __init__(self, task: Task, get: Get, planned: Plan):
         super().__init__(task, get)
-        self.graph = graph = planned.blocks.graph
+        self.graph = planned.blocks.graph
         #: For each block the keys of its values that are not in memory already.
-        self.keys: tuple[Keys, ...] = tuple(
-            tuple(key for key in keys if not isinstance(graph.get(key), DataNode))
-            for keys in planned.blocks.keys
-        )
+        self.keys: tuple[Keys, ...] = tuple(planned.blocks.keys_to_compute)
 
 
 def form_convoys(requests: Sequence[Company]) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from dask.task_spec import DataNode
 from dask.typing import Key
 from scipy.sparse import issparse
 
@@ -172,15 +171,8 @@ class Stream(Request):
         super().__init__(task, get)
         self.blocks = planned.blocks
         self.prefetch = prefetch
-        self._is_in_memory = [
-            tuple(isinstance(self.blocks.graph.get(key), DataNode) for key in keys)
-            for keys in self.blocks.keys
-        ]
         #: For each block the keys of its values that are not in memory already.
-        self.keys: tuple[Keys, ...] = tuple(
-            tuple(key for key, known in zip(keys, are_known, strict=True) if not known)
-            for keys, are_known in zip(self.blocks.keys, self._is_in_memory, strict=True)
-        )
+        self.keys: tuple[Keys, ...] = tuple(planned.blocks.keys_to_compute)
         #: Called when a block is learned: its place in the scan is free.
         self.on_done: Callable[[], None] = lambda: None
         #: Whether nobody takes blocks any more.
@@ -236,10 +228,8 @@ class Stream(Request):
         graph = self.blocks.graph
         return self.blocks.as_dict(
             [
-                graph[key].value if known else values[key]  # type: ignore[attr-defined]
-                for key, known in zip(
-                    self.blocks.keys[position], self._is_in_memory[position], strict=True
-                )
+                values[key] if key in values else graph[key].value  # type: ignore[attr-defined]
+                for key in self.blocks.keys[position]
             ]
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import dask
 import dask.array as da
 import dask.dataframe as dd
@@ -128,3 +130,12 @@ def test_only_so_many_values_are_kept(source, monkeypatch):
         return [float(np.asarray(source.X.sum(axis).sum())) for axis in (0, 1, 0)]
 
     assert in_session(sums, sums) == [sums(), sums()]
+
+
+def test_nothing_is_drawn_from_a_global_generator_to_weigh_what_is_kept():
+    # dask's sizeof draws some of many objects, which makes another sum each time, too.
+    texts = dask.delayed([f"{i}" * i for i in range(500)]).__add__(["last"])
+    before = random.getstate()
+    found = in_session(texts.compute, texts.compute)
+    assert [len(one) for one in found] == [501, 501]
+    assert random.getstate() == before
