@@ -35,6 +35,7 @@ from incremental._pipelines.passes import first_rows
 from incremental._pipelines.routes import name_row_changer
 from incremental._pipelines.transformers import keep_blocks
 from incremental._pipelines.tree import first_step
+from incremental.exceptions import BlockError
 
 
 def apply(model: Any, method: str, X: Any, row: Any = None) -> Any:
@@ -68,7 +69,7 @@ def apply(model: Any, method: str, X: Any, row: Any = None) -> Any:
     if not is_lazy(X):
         if isinstance(X, (str, os.PathLike)):
             refuse(X, "X")
-        return _in_memory(model, method, X)
+        return _in_memory(model, method, X, row)
     if computes_now() and method not in ("transform", "inverse_transform"):
         return _computed(model, method, X, row)
     container = as_container(X)
@@ -139,8 +140,29 @@ class Call:
         result = _answer((model, self.method, self.config), number, X)
         result = result if self.item is None else result[self.item]
         if not self.is_frame:
-            return _as_array(result)
+            return _as_promised(_as_array(result), self.empty.dtype, self.method, number)
         return result if start is None else result.set_axis(range(start, start + len(result)))
+
+
+def _as_promised(values: Any, dtype: Any, method: str, number: int) -> Any:
+    """Return an array with the dtype that dask was told, to which it would cut what does not fit.
+
+    Examples
+    --------
+    >>> _as_promised(np.ones(1, bool), np.dtype(int), "predict", 0)
+    array([1])
+    """
+    found = values.dtype
+    if found == dtype:
+        return values
+    is_rounded = found.kind == dtype.kind and found.kind in "fc"
+    if not is_rounded and not np.can_cast(found, dtype):
+        raise BlockError(
+            f"{method} of block {number} must have the dtype {dtype}, as of other rows of X. Got "
+            f"{found} instead, which does not fit; give all blocks of X the same dtypes (astype).",
+            number,
+        )
+    return values.astype(dtype)
 
 
 def _computed(model: Any, method: str, X: Any, row: Any) -> Any:
@@ -182,12 +204,13 @@ def _as_array(values: Any) -> Any:
     )
 
 
-def _in_memory(model: Any, method: str, X: Any) -> Any:
+def _in_memory(model: Any, method: str, X: Any, row: Any) -> Any:
     """Return what the model gives; no rows give none, as they do where they are a lazy block."""
-    example = rows_like(X) if hasattr(X, "shape") and X.shape[:1] == (0,) else None
-    if example is not None:
-        with contextlib.suppress(Exception), _no_warnings():
-            return getattr(model, method)(example)[:0]
+    has_none = hasattr(X, "shape") and X.shape[:1] == (0,)
+    for example in (rows_like(X), row) if has_none else ():
+        if example is not None:
+            with contextlib.suppress(Exception), _no_warnings():
+                return getattr(model, method)(example)[:0]
     return getattr(model, method)(X)
 
 

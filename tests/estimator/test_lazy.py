@@ -14,9 +14,14 @@ from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
-from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    Normalizer,
+    OneHotEncoder,
+    StandardScaler,
+)
 
-from incremental import Incremental, indexable
+from incremental import BlockError, Incremental, indexable
 
 VALUES = np.random.default_rng(0).random((40, 3))
 LABELS = (VALUES[:, 0] > 0.5).astype(int)
@@ -223,6 +228,35 @@ def test_no_rows_in_memory_give_no_result_as_they_do_in_a_block():
     assert Incremental(StandardScaler()).fit(VALUES).transform(VALUES[:0]).shape == (0, 3)
     with pytest.raises(ValueError, match="0 sample"):  # what cannot be asked says so itself
         Incremental(GaussianNB()).fit(VALUES, LABELS).predict(np.empty((0, 2)))
+
+
+def test_no_rows_in_memory_are_as_those_that_were_learned():
+    cities = pd.DataFrame({"city": ["Bonn", "Ulm"]})  # made-up rows would have other categories
+    columns = ColumnTransformer([("city", OneHotEncoder(), ["city"])])
+    model = Incremental(columns).fit([dask.delayed(cities)])
+    assert model.transform(cities[:0]).shape == (0, 2)
+
+
+# Blocks of other dtypes
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "what"),
+    [([[1]], [[1.5]], "int64.*float64"), ([["a"]], [["bcd"]], "U1.*U3")],
+)
+def test_results_that_dask_would_cut_are_refused(first, second, what):
+    blocks = [dask.delayed(np.array(block)) for block in (first, second)]
+    lazy = Incremental(FunctionTransformer()).transform(blocks)
+    with pytest.raises(BlockError, match=f"transform of block 1 must have the dtype .*{what}"):
+        lazy.compute(scheduler="synchronous")
+
+
+def test_results_that_fit_have_the_dtype_that_dask_was_told():
+    lazy = Incremental(FunctionTransformer()).transform(
+        [dask.delayed(np.array(block)) for block in ([[0.5]], [[1]], [[True]])]
+    )
+    assert {lazy.blocks[i].compute().dtype for i in range(3)} == {lazy.dtype}
+    assert lazy.compute().tolist() == [[0.5], [1.0], [1.0]]
 
 
 @pytest.mark.slow
