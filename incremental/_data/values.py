@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from dask.sizeof import sizeof
 
 from incremental._compat import num_samples
+from incremental.exceptions import shorten
 
 Block = dict[str, Any]
 
@@ -63,8 +64,14 @@ def missing_as_nan(values: Any) -> Any:
     if not hasattr(values, "astype") or isinstance(values, np.ndarray) or sp.issparse(values):
         return values
     if getattr(values, "ndim", 1) == 2 and hasattr(values, "columns"):
-        found = {name: _with_nan(dtype) for name, dtype in values.dtypes.items()}
-        dtypes = {name: dtype for name, dtype in found.items() if dtype is not None}
+        found = [(name, _with_nan(dtype)) for name, dtype in values.dtypes.items()]
+        dtypes = {name: dtype for name, dtype in found if dtype is not None}
+        if dtypes and not values.columns.is_unique:  # pandas converts all of one name alike
+            again = values.columns[values.columns.duplicated()].unique().tolist()
+            raise ValueError(
+                f"The columns of a dataframe must have different names. Got {shorten(again)} more "
+                "than once; rename them."
+            )
         return values.astype(dtypes) if dtypes else values
     dtype = _with_nan(getattr(values, "dtype", None))
     return values if dtype is None else values.astype(dtype)

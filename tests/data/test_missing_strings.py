@@ -147,3 +147,10 @@ def test_missing_numbers_are_nan_to_scikit_learn_itself(container, dtype):
     assert np.isnan(model.estimator_[0].categories_[0][2])
     predicted = model.predict(CONTAINERS[container](values))
     assert np.asarray(predicted).tolist() == model.estimator_.predict(values).tolist()
+
+
+@pytest.mark.parametrize("container", ["memory", "frame", "delayed"])
+def test_columns_of_one_name_are_not_converted_alike(container):
+    rows = pd.concat([X["colour"], X["w"].rename("colour")], axis=1)
+    with pytest.raises((ValueError, BlockError), match=r"different names. Got \['colour'\]"):
+        Incremental(OneHotEncoder()).fit(CONTAINERS[container](rows))
