@@ -17,6 +17,7 @@ from incremental._learning.block_checks import check_block, check_rows
 from incremental._pipelines.gathered import Summary
 from incremental._planning.plan import Plan
 from incremental._summaries.base import Summaries
+from incremental._summaries.few import as_pandas
 from incremental.exceptions import BlockError, describe
 
 #: What is made of steps that are trained in passes of their own, if any.
@@ -68,7 +69,7 @@ class Summarise:
     done = "summarised"
 
     def __call__(self, X: Any, y: Any = None) -> Summary:
-        return Summary(num_samples(X), self.summaries.block(self.estimator, X, y))
+        return Summary(num_samples(X), self.summaries.block(self.estimator, as_pandas(X), y))
 
 
 #: What happens to a block on its way to a step.

@@ -140,7 +140,7 @@ def table(X: Any, accept_sparse: bool = False) -> Table:
     array([2, 3])
     """
     if getattr(X, "ndim", 0) == 2 and hasattr(X, "iloc"):
-        return Table([distinct(X.iloc[:, i]) for i in range(X.shape[1])], X.columns)
+        return Table([distinct(_dense(X.iloc[:, i])) for i in range(X.shape[1])], X.columns)
     X = check_array(
         as_array(X),
         accept_sparse="csc" if accept_sparse else False,
@@ -151,6 +151,10 @@ def table(X: Any, accept_sparse: bool = False) -> Table:
     if sp.issparse(X):
         return Table([_of_sparse(X, i) for i in range(X.shape[1])], is_sparse=True)
     return Table([distinct(column) for column in X.T])
+
+
+def _dense(column: Any) -> Any:
+    return column.sparse.to_dense() if hasattr(column, "sparse") else column
 
 
 def _of_sparse(X: Any, i: int) -> Distinct:

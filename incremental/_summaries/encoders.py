@@ -11,6 +11,7 @@ from sklearn.preprocessing import OrdinalEncoder
 from incremental._data.values import rows
 from incremental._summaries.base import RAISE_THE_LIMIT, Summaries, most_values, parameters
 from incremental._summaries.distinct import Distinct, Table, assemble, table
+from incremental.exceptions import shorten
 
 
 class Encoders(Summaries):
@@ -30,7 +31,9 @@ class Encoders(Summaries):
         if estimator.min_frequency is None and estimator.max_categories is None:
             estimator.fit(once(summary))
             return
-        frequent, repeats = _repeats([_roles(estimator, i, summary) for i in range(len(summary))])
+        roles = [_roles(estimator, i, summary) for i in range(len(summary))]
+        frequent, repeats = _repeats(roles)
+        _check_rows(estimator, summary, roles, max((int(n.sum()) for n in repeats), default=0))
         columns = [
             rows(column.values, np.repeat(np.arange(len(n)), n))
             for column, n in zip(summary.columns, repeats, strict=True)
@@ -52,6 +55,19 @@ def check_values(estimator: Any, summary: Table, what: str, chosen: str = "") ->
             f"{type(estimator).__name__} keeps at most {most_values()} different {what} of all "
             f"columns, but the column {summary.name(i)!r} has {sizes[i]} so far{chosen}. Leave "
             f"the column out, or hash it (FeatureHasher). {RAISE_THE_LIMIT}"
+        )
+
+
+def _check_rows(estimator: Any, summary: Table, roles: list[np.ndarray], n_rows: int) -> None:
+    """Refuse to make more rows than a few for each value: see `_repeats`."""
+    most = 4 * most_values()
+    if n_rows > most:
+        rare = [summary.name(i) for i, one in enumerate(roles) if len(one) and not one.any()]
+        raise ValueError(
+            f"{type(estimator).__name__} is fitted on at most {most} rows that stand for all, but "
+            f"needs {n_rows}: all values of the columns {shorten(rare)} are infrequent, and other "
+            "columns have nearly as many frequent ones. Leave these columns out, hash them "
+            f"(FeatureHasher), or set another min_frequency. {RAISE_THE_LIMIT}"
         )
 
 
@@ -106,7 +122,7 @@ def _codes(encoder: Any, i: int, column: Distinct, names: Any) -> tuple[np.ndarr
         handle_unknown="use_encoded_value",
         unknown_value=-1,
         encoded_missing_value=-2,
-    )
+    ).set_output(transform="default")
     X = assemble([column.values], None if names is None else names[[i]])
     codes = coder.fit_transform(X)[:, 0]
     n = len(coder.categories_[0])

@@ -21,6 +21,19 @@ def as_array(X: Any) -> Any:
     return np.asarray(X, dtype=object) if found.dtype.kind in "US" else found
 
 
+def as_pandas(X: Any) -> Any:
+    """Return a dataframe of pandas for one of another library, which steps may be told to return.
+
+    It has one dtype, as scikit-learn makes one array of those; anything else is returned as it is.
+    """
+    if not hasattr(X, "columns") or hasattr(X, "iloc"):
+        return X
+    import pandas as pd
+
+    values = np.asarray(X)
+    return pd.DataFrame(values, columns=list(X.columns), dtype=values.dtype)
+
+
 def no_rows(X: Any) -> Any:
     """Return X without its rows: its columns and dtypes are left, and the block is let go.
 

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from sklearn.feature_selection import chi2, f_classif, f_regression, r_regression
 from sklearn.utils import check_array, check_X_y, column_or_1d
 
+from incremental._compat import num_samples
 from incremental._data.values import concatenate
 from incremental._summaries.base import RAISE_THE_LIMIT, Summaries, most_values, parameters
 from incremental._summaries.few import in_form, no_rows
@@ -98,7 +99,7 @@ class Univariate(Summaries):
 
     def block(self, estimator: Any, X: Any, y: Any = None) -> Rated:
         form = no_rows(X)
-        if X.shape[0]:
+        if num_samples(X):
             X, y = check_X_y(X, y, accept_sparse=SPARSE, multi_output=True)
         else:
             X = check_array(X, accept_sparse=SPARSE, ensure_min_samples=0)

@@ -7,11 +7,19 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+)
 
 from incremental import BlockError, Incremental
 from incremental._pipelines.gathered import Gathered
@@ -151,6 +159,24 @@ def test_text_alone_is_learned_and_transformed():
     assert model.vocabulary_ == expected.vocabulary_
     assert np.array_equal(model.idf_, expected.idf_)
     assert (model.transform(X).compute() != expected.transform(whole)).nnz == 0
+
+
+class OtherFrame:
+    """Rows with names, as of another library than pandas."""
+
+    def __init__(self, values):
+        self.values, self.shape, self.columns = values, values.shape, ["a", "b", "c"]
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values
+
+
+@pytest.mark.parametrize("step", [VarianceThreshold(), SimpleImputer(), OrdinalEncoder()])
+def test_frames_of_other_libraries_keep_their_names(source, step):
+    pipe = make_pipeline(FunctionTransformer(OtherFrame), step)
+    found = Incremental(pipe).fit(source.X).estimator_[1]
+    expected = clone(step).fit(pd.DataFrame(source.X.compute(), columns=["a", "b", "c"]))
+    assert found.get_feature_names_out().tolist() == expected.get_feature_names_out().tolist()
 
 
 # Alone, and last

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dask
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from sklearn import config_context
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
-from tests.summaries.common import compare, cut
+from tests.summaries.common import compare, cut, learned
 from tests.summaries.strategies import booleans, examples, floats, frames, ints, objects, texts
 
 
@@ -50,3 +53,20 @@ def test_given_categories_are_counted(encoder):
     made = encoder(categories=[list("dcbax")], min_frequency=2, **params)
     found = compare(made, cut(X, [3, 7]))
     assert found.infrequent_categories_[0].tolist() == ["d", "x"]
+
+
+def test_categories_are_counted_whatever_transformers_return_elsewhere():
+    frame = pd.DataFrame({"city": ["Bonn", "Ulm", "Bonn", "Jena"]})
+    with config_context(transform_output="pandas"):
+        found = compare(OneHotEncoder(min_frequency=2, sparse_output=False), cut(frame, [3]))
+    assert found.infrequent_categories_[0].tolist() == ["Jena", "Ulm"]
+
+
+def test_rows_that_stand_for_all_are_few():
+    # 50 values of 49 rows each, and 49 of 50 rows each: no fewer rows tell them apart.
+    frame = pd.DataFrame({"rare": np.arange(2_450) % 50, "frequent": np.arange(2_450) % 49})
+    encoder = OneHotEncoder(min_frequency=50, handle_unknown="infrequent_if_exist")
+    compare(encoder, cut(frame, [1_000]))
+    with dask.config.set({"incremental.most-values": 100}):
+        with pytest.raises(ValueError, match=r"at most 400 .* needs 2450: .*\['rare'\] .*hash"):
+            learned(encoder, cut(frame, [1_000]))

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, clone
+from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, OrdinalEncoder, TargetEncoder
@@ -71,6 +72,13 @@ def test_frames_keep_their_names_and_lists_are_taken():
     assert found.get_feature_names_out().tolist()[:2] == ["a", "b"]
     compare(OneHotEncoder(), [[["a", 1]], [["b", 2]]])
     compare(SimpleImputer(), [[[1, 2.0]], [[3, 4]]])
+    compare(SelectKBest(f_classif, k=1), [[[1, 2.0]], [[3, 4], [5, 3]]], [[0], [1, 0]])
+
+
+def test_frames_of_sparse_columns_are_counted():
+    frame = pd.DataFrame({"a": pd.arrays.SparseArray([0, 1, 1])})
+    compare(OrdinalEncoder(max_categories=2), cut(frame, [2]))
+    compare(SimpleImputer(strategy="most_frequent"), cut(frame, [2]))
 
 
 @pytest.mark.parametrize("kind", [OneHotEncoder, OrdinalEncoder, SimpleImputer])
