@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from sklearn.utils import get_tags
@@ -20,8 +19,10 @@ from incremental._pipelines.transformers import (
     counts_nothing,
     is_stateless,
     learns,
+    looks_only,
     refusal,
 )
+from incremental._summaries.encoders import CategoriesOfDtypes
 from incremental.exceptions import BlockError, describe, shorten
 
 
@@ -148,7 +149,7 @@ class Leaf(Node):
                 f"Step {self.path} must be an estimator. Got {shorten(estimator)} instead."
             )
         if self._has_categories(known):
-            self.summaries = None
+            self.summaries = CategoriesOfDtypes()
             return
         why = refusal(estimator)
         if why is not None:
@@ -161,7 +162,7 @@ class Leaf(Node):
         """Say whether an encoder finds all categories in the dtypes of X."""
         if not isinstance(self.estimator, (OneHotEncoder, OrdinalEncoder)):
             return False
-        if not counts_nothing(self.estimator) or not known.is_frame:
+        if looks_only(self.estimator) or not counts_nothing(self.estimator) or not known.is_frame:
             return False
         return all(
             dtype == "category" and UNKNOWN_CATEGORIES not in dtype.categories
@@ -193,10 +194,6 @@ class Leaf(Node):
     def _fit(self, X: Any) -> None:
         """Fit what looks at the layout of X only."""
         estimator = self.estimator
-        encodes = isinstance(estimator, (OneHotEncoder, OrdinalEncoder))
-        if encodes and isinstance(estimator.categories, str):
-            categories = [np.sort(np.asarray(dtype.categories)) for dtype in X.dtypes]
-            estimator.set_params(categories=categories)
         if isinstance(estimator, SimpleImputer):
             # A column that is missing in the first rows is not missing everywhere.
             keep = estimator.keep_empty_features

@@ -44,10 +44,7 @@ def counts_nothing(encoder: Any) -> bool:
     return encoder.min_frequency is None and encoder.max_categories is None
 
 
-CATEGORIES = (
-    "with ``categories=[...]``, or on columns of a categorical dtype; without ``min_frequency`` "
-    "and ``max_categories``"
-)
+CATEGORIES = "with ``categories=[...]``; without ``min_frequency`` and ``max_categories``"
 
 #: Transformers whose ``fit`` learns nothing but the layout of X (columns and dtypes): the
 #: condition, as a function of the transformer and in words.  They are fitted on the first rows.

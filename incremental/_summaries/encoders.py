@@ -46,6 +46,24 @@ class Encoders(Summaries):
         check_values(estimator, summary, "categories", chosen)
 
 
+class CategoriesOfDtypes(Encoders):
+    """The same, where each column has all its categories in its dtype, whether they occur or not.
+
+    What the dtype does not say is whether values are missing.
+    """
+
+    def block(self, estimator: Any, X: Any, y: Any = None) -> Table:
+        return Table([_of_dtype(X.iloc[:, i]) for i in range(X.shape[1])], X.columns)
+
+
+def _of_dtype(column: Any) -> Distinct:
+    import pandas as pd
+
+    codes = np.arange(-int(column.hasnans), len(column.cat.categories))  # -1 is missing
+    values = pd.Categorical.from_codes(codes, dtype=column.dtype)
+    return Distinct(pd.Series(values), np.ones(len(codes), np.int64))
+
+
 def check_values(estimator: Any, summary: Table, what: str, chosen: str = "") -> None:
     """Refuse a table of too many different values."""
     sizes = [len(column.counts) for column in summary.columns]

@@ -122,20 +122,32 @@ def test_found_categories_and_a_scaler_and_a_classifier_read_each_block_twice():
     assert same_state(model.estimator_[1], loop(sgd(), expected, classes=CLASSES))
 
 
-def test_unknown_categories_are_found_and_known_ones_need_no_pass():
-    X, _ = frame()
-    known, unknown = (lazy(X[["colour"]])[0] for _ in range(2))
-    unknown["colour"] = unknown["colour"].cat.as_unknown()
-    for data in (known, unknown):
-        model = Incremental(make_pipeline(OneHotEncoder())).fit(data)
-        assert model.estimator_[0].categories_[0].tolist() == ["blue", "green", "red"]
-    rare = X[["colour"]].assign(colour=X["colour"].cat.add_categories("pink"))
-    for encoder, categories in (
-        (OneHotEncoder(), ["blue", "green", "pink", "red"]),
-        (OneHotEncoder(min_frequency=1), ["blue", "green", "red"]),
-    ):
-        model = Incremental(make_pipeline(encoder)).fit(lazy(rare)[0])
-        assert model.estimator_[0].categories_[0].tolist() == categories
+@pytest.mark.parametrize(
+    "encoder", [OneHotEncoder(), OrdinalEncoder(), OneHotEncoder(min_frequency=1)]
+)
+def test_known_categories_are_all_kept_and_others_found(encoder):
+    X = frame()[0][["colour"]]
+    X = X.assign(colour=X["colour"].cat.add_categories("pink"))
+    gone = X.assign(colour=X["colour"].where(X.index % 50 > 0))
+    for rows, missing in ((X, []), (gone, [np.nan])):
+        known, unknown = (lazy(rows)[0] for _ in range(2))
+        unknown["colour"] = unknown["colour"].cat.as_unknown()
+        for data in (known, unknown):
+            (found,) = Incremental(make_pipeline(encoder)).fit(data).estimator_[0].categories_
+            is_kept = data is known and encoder.min_frequency is None
+            pink = ["pink"] if is_kept else []
+            assert str(found.tolist()) == str(["blue", "green", *pink, "red", *missing])
+
+
+@pytest.mark.parametrize("values", [[1, 2, 4], ["a", "b", "c"], [True, False]])
+def test_missing_values_of_categorical_columns_are_categories(values):
+    X = pd.DataFrame({"kind": pd.Categorical([None, *values] * 6, categories=values)})
+    for encoder in (OneHotEncoder(handle_unknown="ignore", sparse_output=False), OrdinalEncoder()):
+        found = Incremental(encoder).fit(dd.from_pandas(X, npartitions=3)).estimator_
+        expected = clone(encoder).fit(X)
+        assert found.categories_[0].dtype == expected.categories_[0].dtype
+        assert str(found.categories_) == str(expected.categories_)
+        assert np.array_equal(found.transform(X), expected.transform(X), equal_nan=True)
 
 
 def test_a_search_in_one_scan_finds_the_same(source):
