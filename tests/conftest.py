@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -64,22 +65,34 @@ START_METHOD = {
     "distributed.worker.multiprocessing-method": "forkserver",
 }
 
-#: What takes long to make.  Tests that use one run in the same process, and begin first, so that
-#: none is made twice and none keeps the others waiting at the end.
-COSTLY = ["three_processes", "processes", "forkserver", "flights_path"]
+#: What takes long to make, by the group of tests that use it: they run in the same process, and
+#: begin first, so that none is made twice and none keeps the others waiting at the end.
+COSTLY = {
+    "three_processes": "cluster",
+    "processes": "processes",
+    "forkserver": "processes",
+    "two_jobs": "processes",
+    "flights_path": "flights",
+}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     def rank(item):
         params = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        used = {*getattr(item, "fixturenames", ()), *map(str, params)}
-        costly = [name for name in COSTLY if name in used]
-        if costly:
-            item.add_marker(pytest.mark.xdist_group(costly[0]))
-        return not costly
+        used = [*getattr(item, "fixturenames", ()), *(p for p in params if isinstance(p, str))]
+        groups = [group for name, group in COSTLY.items() if name in used]
+        if groups:
+            item.add_marker(pytest.mark.xdist_group(groups[0]))
+        return not groups
 
     items.sort(key=rank)
+
+
+def pytest_collection_finish():
+    """Let no garbage collection look at modules and tests again: they stay until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header():
@@ -168,6 +181,12 @@ def processes(forkserver):
     context = dask.multiprocessing.get_context()
     with ProcessPoolExecutor(2, context) as pool:
         yield pool
+
+
+@pytest.fixture(scope="session")
+def two_jobs():
+    """How many processes joblib starts; it keeps them for all tests that use it."""
+    return 2
 
 
 @pytest.fixture(params=["synchronous", "threads", "processes"])

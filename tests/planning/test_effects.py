@@ -96,7 +96,7 @@ def _shuffled(draw):
 
 
 @pytest.mark.filterwarnings("ignore:The blocks are mixed")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(drawn=_shuffled())
 def test_no_row_is_lost_or_doubled_by_a_shuffle_whatever_is_computed_again(drawn):
     counting, graph, blocks, lasting = drawn

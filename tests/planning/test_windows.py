@@ -381,7 +381,7 @@ def _graphs(draw):
 
 
 @pytest.mark.filterwarnings("ignore:The blocks are mixed")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(drawn=_graphs())
 def test_windows_compute_what_the_graph_computes(drawn):
     graph, blocks, missing = drawn
@@ -408,7 +408,7 @@ def test_windows_compute_what_the_graph_computes(drawn):
     assert all(tasks[key] == owned[key] for key in graph if not isinstance(graph[key], DataNode))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(drawn=_graphs())
 def test_a_block_owns_what_is_new_borrows_the_rest_and_reads_again_after_a_pause(drawn):
     graph, blocks, _ = drawn
@@ -437,7 +437,7 @@ def test_a_block_owns_what_is_new_borrows_the_rest_and_reads_again_after_a_pause
             last_use[key] = i
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(drawn=_graphs(), data=st.data())
 def test_each_stage_depends_on_earlier_stages_only_and_there_are_as_few_as_can_be(drawn, data):
     graph, _, _ = drawn
