@@ -32,9 +32,14 @@ collect_ignore = ["minimal.py", "typed"]
 # The test command draws the same examples each time; with HYPOTHESIS_PROFILE=free, as in the soak,
 # it draws others.  No example is timed: other processes may have the processors.
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "fixed")
-settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=50)
 settings.register_profile("free", derandomize=False, deadline=None)
 settings.load_profile(PROFILE)
+
+
+def examples(n):
+    """Return how many examples are drawn: more in the soak, which draws others each time."""
+    return settings(max_examples=n if PROFILE == "fixed" else 20 * n, deadline=None)
 
 
 def first_seed():
@@ -64,6 +69,12 @@ START_METHOD = {
     "multiprocessing.context": "forkserver",
     "distributed.worker.multiprocessing-method": "forkserver",
 }
+
+# Workers need not look a hundred times a second at what they do: that is a twentieth of a processor
+# for each cluster of these tests, whether anything is computed or not.
+dask.config.set(
+    {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"}
+)
 
 #: What takes long to make, by the group of tests that use it: they run in the same process, and
 #: begin first, so that none is made twice and none keeps the others waiting at the end.

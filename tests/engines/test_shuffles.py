@@ -91,7 +91,7 @@ def shuffles_of_kinds():
 
 
 @pytest.mark.filterwarnings("ignore:The blocks are mixed")
-@pytest.mark.parametrize(("name", "kind"), shuffles_of_kinds())
+@pytest.mark.parametrize(("name", "kind"), [*shuffles_of_kinds()])
 def test_each_row_of_a_shuffle_is_learned_once_in_each_pass(name, kind):
     shuffled = SHUFFLED[name](frame())
     X, y = shuffled[["u"]], shuffled["a"]

@@ -45,8 +45,8 @@ pytestmark = pytest.mark.filterwarnings("default")
 #: the bare estimator makes are enough.
 PASSES = {"MLPClassifier": 50, "MLPRegressor": 50}
 
-#: Estimators of which the wrapper asks nothing that it does not ask of one of the others, too; their
-#: checks take three quarters of the time, and run with ``-m slow`` and in this script.
+#: Estimators of which the wrapper asks nothing that it does not ask of one of the others, too.
+#: Their checks take three quarters of the time; they run with ``-m slow``, and in this script.
 ALIKE = {
     "BernoulliNB",
     "BernoulliRBM",

@@ -8,8 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
+from tests.conftest import examples
 from tests.summaries.common import compare, cut
-from tests.summaries.strategies import booleans, examples, floats, frames, ints, objects, texts
+from tests.summaries.strategies import booleans, floats, frames, ints, objects, texts
 
 
 @st.composite

@@ -237,7 +237,7 @@ def marked(name):
 
 
 @pytest.mark.filterwarnings("ignore")  # those of scikit-learn about its scores; nobody's of ours
-@pytest.mark.parametrize("name", map(marked, CASES))
+@pytest.mark.parametrize("name", [*map(marked, CASES)])
 def test_the_result_is_that_without_the_backend(name):
     with dask.config.set(scheduler="synchronous"):
         alone = plain(CASES[name]())
