@@ -72,9 +72,7 @@ NONE = {
 
 @pytest.mark.parametrize("columns", NONE.values(), ids=NONE.keys())
 @pytest.mark.parametrize("step", [OneHotEncoder(), PCA(), make_pipeline(PCA()), PCA])
-@pytest.mark.parametrize(
-    "kind", ["frame", "array", "delayed", pytest.param("second", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("kind", ["frame", "array", "delayed", "second"])
 def test_a_step_that_gets_no_column_is_left_out(columns, step, kind):
     if step is PCA:  # the remainder, then
         steps = [("none", StandardScaler(), columns), ("all", StandardScaler(), [0, 1])]
