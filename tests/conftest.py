@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -31,9 +32,14 @@ collect_ignore = ["minimal.py", "typed"]
 # The test command draws the same examples each time; with HYPOTHESIS_PROFILE=free, as in the soak,
 # it draws others.  No example is timed: other processes may have the processors.
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "fixed")
-settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=50)
 settings.register_profile("free", derandomize=False, deadline=None)
 settings.load_profile(PROFILE)
+
+
+def examples(n):
+    """Return how many examples are drawn: more in the soak, which draws others each time."""
+    return settings(max_examples=n if PROFILE == "fixed" else 20 * n, deadline=None)
 
 
 def first_seed():
@@ -64,22 +70,40 @@ START_METHOD = {
     "distributed.worker.multiprocessing-method": "forkserver",
 }
 
-#: What takes long to make.  Tests that use one run in the same process, and begin first, so that
-#: none is made twice and none keeps the others waiting at the end.
-COSTLY = ["three_processes", "processes", "forkserver", "flights_path"]
+# Workers need not look a hundred times a second at what they do: that is a twentieth of a processor
+# for each cluster of these tests, whether anything is computed or not.
+dask.config.set(
+    {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"}
+)
+
+#: What takes long to make, by the group of tests that use it: they run in the same process, and
+#: begin first, so that none is made twice and none keeps the others waiting at the end.
+COSTLY = {
+    "three_processes": "cluster",
+    "processes": "processes",
+    "forkserver": "processes",
+    "two_jobs": "processes",
+    "flights_path": "flights",
+}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     def rank(item):
         params = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        used = {*getattr(item, "fixturenames", ()), *map(str, params)}
-        costly = [name for name in COSTLY if name in used]
-        if costly:
-            item.add_marker(pytest.mark.xdist_group(costly[0]))
-        return not costly
+        used = [*getattr(item, "fixturenames", ()), *(p for p in params if isinstance(p, str))]
+        groups = [group for name, group in COSTLY.items() if name in used]
+        if groups:
+            item.add_marker(pytest.mark.xdist_group(groups[0]))
+        return not groups
 
     items.sort(key=rank)
+
+
+def pytest_collection_finish():
+    """Let no garbage collection look at modules and tests again: they stay until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header():
@@ -168,6 +192,12 @@ def processes(forkserver):
     context = dask.multiprocessing.get_context()
     with ProcessPoolExecutor(2, context) as pool:
         yield pool
+
+
+@pytest.fixture(scope="session")
+def two_jobs():
+    """How many processes joblib starts; it keeps them for all tests that use it."""
+    return 2
 
 
 @pytest.fixture(params=["synchronous", "threads", "processes"])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+pytestmark = pytest.mark.xdist_group("architecture")  # one process parses all files
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "incremental"
@@ -34,6 +37,7 @@ MODULES = {
 }
 
 
+@cache
 def tree_of(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
@@ -52,16 +56,19 @@ def imported(file: Path) -> set[str]:
     return found & MODULES.keys()
 
 
-IMPORTS = {name: imported(file) for name, file in MODULES.items()}
+@cache
+def imports() -> dict[str, set[str]]:
+    """Return the modules of the package that each of them imports."""
+    return {name: imported(file) for name, file in MODULES.items()}
 
 
 def test_the_imports_are_seen():
-    assert sum(map(len, IMPORTS.values())) > 50
+    assert sum(map(len, imports().values())) > 50
 
 
 def test_no_module_imports_itself_by_way_of_others():
     # `incremental` itself only exports: whoever imports a part of it imports it, too.
-    below = {name: {i for i in found if i != "incremental"} for name, found in IMPORTS.items()}
+    below = {name: {i for i in found if i != "incremental"} for name, found in imports().items()}
     list(TopologicalSorter(below).static_order())  # raises CycleError
 
 
@@ -72,7 +79,7 @@ def folder_of(module: str) -> str:
 def test_a_folder_imports_only_those_before_it():
     wrong = [
         f"{name} imports {other}"
-        for name, found in IMPORTS.items()
+        for name, found in imports().items()
         for other in found
         if folder_of(name) in FOLDERS and folder_of(other) in FOLDERS
         if FOLDERS.index(folder_of(other)) > FOLDERS.index(folder_of(name))
@@ -88,7 +95,7 @@ def test_every_private_folder_has_its_place():
 def test_only_open_knows_which_engines_there_are():
     level = {part: i for i, parts in enumerate(ENGINES) for part in parts}
     wrong = []
-    for name, found in IMPORTS.items():
+    for name, found in imports().items():
         for other in found:
             if not other.startswith("incremental._engines."):
                 continue
@@ -104,9 +111,8 @@ def test_only_open_knows_which_engines_there_are():
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
 def test_a_file_has_at_most_300_lines_and_a_function_40_without_its_docstring(file):
-    text = file.read_text(encoding="utf-8")
-    assert text.count("\n") <= 300
-    for node in ast.walk(ast.parse(text)):
+    assert file.read_text(encoding="utf-8").count("\n") <= 300
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             documented = ast.get_docstring(node, clean=False) is not None
             docstring = node.body[0]
@@ -149,10 +155,11 @@ def private_attributes(file: Path) -> list[str]:
         if isinstance(node, ast.Attribute)
         and node.attr.startswith("_")
         and not node.attr.startswith("__")
-        and node.attr not in OWN
+        and node.attr not in own_names()
     ]
 
 
+@cache
 def own_names() -> set[str]:
     """Return the underscored names that the package defines itself."""
     found = set()
@@ -167,9 +174,6 @@ def own_names() -> set[str]:
     return {name for name in found if name.startswith("_")}
 
 
-OWN = own_names()
-
-
 @pytest.mark.parametrize(
     "file",
     [f for f in FILES if f.name != "_compat.py"],
@@ -182,7 +186,7 @@ def test_private_names_of_others_are_in_compat_only(file):
     quoted = re.findall(
         r"""(?:getattr|hasattr|setattr)\([^()]*,\s*f?["'](_[a-z]\w*)["']""", file.read_text()
     )
-    assert [name for name in quoted if name not in OWN] == []
+    assert [name for name in quoted if name not in own_names()] == []
 
 
 def test_compat_gives_a_reason_for_each_private_name():

@@ -9,8 +9,13 @@ from sklearn.metrics import accuracy_score, make_scorer
 from incremental import Incremental
 from incremental.plotting import ValidationScoresDisplay
 
-pytest.importorskip("matplotlib").use("agg")
-plt = pytest.importorskip("matplotlib.pyplot")
+pytestmark = pytest.mark.xdist_group("plotting")  # one process imports matplotlib
+
+
+@pytest.fixture(scope="module")
+def plt():
+    pytest.importorskip("matplotlib").use("agg")
+    return pytest.importorskip("matplotlib.pyplot")
 
 
 @pytest.fixture
@@ -29,7 +34,7 @@ def test_scores_are_plotted_against_the_pass_with_the_best_marked(fitted):
     assert display.figure_ is display.ax_.figure
 
 
-def test_scores_are_plotted_against_the_rows_learned(fitted):
+def test_scores_are_plotted_against_the_rows_learned(fitted, plt):
     _, ax = plt.subplots()
     fitted.set_params(scoring="roc_auc")
     display = ValidationScoresDisplay.from_estimator(fitted, x="n_samples", ax=ax, color="red")
@@ -59,7 +64,7 @@ def test_the_axis_says_what_the_score_is(scoring, label, fitted):
     assert [t.get_text() for t in display.ax_.get_legend().get_texts()] == [text]
 
 
-def test_where_to_plot_may_come_first():
+def test_where_to_plot_may_come_first(plt):
     _, ax = plt.subplots()
     assert ValidationScoresDisplay([1.0, 2.0]).plot(ax, ms=5).ax_ is ax
 
@@ -86,6 +91,6 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def closed_figures():
+def closed_figures(plt):
     yield
     plt.close("all")

@@ -10,8 +10,12 @@ from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardSca
 from incremental import Incremental
 from tests.conftest import same_state
 
-sio = pytest.importorskip("skops.io")
 pytestmark = pytest.mark.thirdparty
+
+
+@pytest.fixture
+def sio():
+    return pytest.importorskip("skops.io")
 
 
 @pytest.fixture
@@ -19,7 +23,7 @@ def model(source):
     return Incremental(SGDClassifier(random_state=0), max_iter=2).fit(source.X, source.y)
 
 
-def test_a_fitted_wrapper_makes_a_round_trip(model, source, tmp_path):
+def test_a_fitted_wrapper_makes_a_round_trip(model, source, tmp_path, sio):
     sio.dump(model, tmp_path / "model.skops")
     unknown = sio.get_untrusted_types(file=tmp_path / "model.skops")
     assert unknown == ["incremental._estimator.incremental.Incremental"]
@@ -33,7 +37,7 @@ def test_a_fitted_wrapper_makes_a_round_trip(model, source, tmp_path):
     assert loaded.n_iter_ == model.n_iter_ == 3
 
 
-def test_the_wrapped_model_makes_a_round_trip_with_nothing_to_trust(model, tmp_path):
+def test_the_wrapped_model_makes_a_round_trip_with_nothing_to_trust(model, tmp_path, sio):
     sio.dump(model.estimator_, tmp_path / "model.skops")
     assert sio.get_untrusted_types(file=tmp_path / "model.skops") == []
     assert same_state(sio.load(tmp_path / "model.skops"), model.estimator_)
@@ -63,7 +67,7 @@ def of_frames():
 
 
 @pytest.mark.parametrize("make", [of_frames, PolynomialFeatures], ids=["columns", "poly"])
-def test_what_was_trained_on_frames_makes_a_round_trip_and_works_on_frames(make, frame):
+def test_what_was_trained_on_frames_makes_a_round_trip_and_works_on_frames(make, frame, sio):
     X, y = frame
     if make is not of_frames:
         X = X[["a"]]

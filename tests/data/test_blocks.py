@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 from dask.task_spec import DataNode, GraphNode
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from incremental._data.blocks import make_blocks
@@ -23,6 +23,7 @@ from incremental._data.containers import (
 )
 from incremental._data.graphs import in_few_layers
 from incremental._data.rows import Rows
+from tests.conftest import examples
 from tests.data.made import (
     FRAME,
     IN_MEMORY,
@@ -43,7 +44,7 @@ from tests.data.made import (
 # How they are cut
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=st.data())
 def test_whatever_has_known_rows_is_cut_where_X_is(data):
     cuts = st.lists(st.integers(0, 20), max_size=4).map(sorted)

@@ -225,10 +225,10 @@ def test_halving_hands_out_rows(data):
     assert found.n_resources_ == [40, 120]
 
 
-def test_two_processes_give_what_one_gives():
+def test_two_processes_give_what_one_gives(two_jobs):
     frame = dd.from_pandas(WHOLE, npartitions=4)
     X, y = indexable(frame[FEATURES], frame["y"])
-    one, two = (cross_val_score(Incremental(SGD), X, y, cv=3, n_jobs=n) for n in (1, 2))
+    one, two = (cross_val_score(Incremental(SGD), X, y, cv=3, n_jobs=n) for n in (1, two_jobs))
     assert np.array_equal(one, two)
     assert pickle.loads(pickle.dumps(X[50:70])).compute().equals(WHOLE[FEATURES].iloc[50:70])
 

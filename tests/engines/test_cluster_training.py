@@ -128,15 +128,15 @@ class Configured(BaseEstimator):
         return self.score_samples(X).sum()
 
 
-@pytest.mark.parametrize("batch_size", [None, 30, 1_000])
+@pytest.mark.parametrize("batch_size", [None, 7, 1_000])
 def test_workers_learn_and_score_as_configured(batch_size, threads_as_workers):
-    X = da.from_array(np.random.default_rng(0).random((120, 2)), chunks=(1, 2))  # some together
+    X = da.from_array(np.random.default_rng(0).random((40, 2)), chunks=(1, 2))  # some together
     model = Incremental(make_pipeline(Configured(), Configured()), batch_size=batch_size)
     with threads_as_workers.as_current():
         with config_context(assume_finite=True):
             model.fit(X)
-            assert [step.n_seen_ for step in model.estimator_] == [120, 120]
-            assert model.score(X) == 120
+            assert [step.n_seen_ for step in model.estimator_] == [40, 40]
+            assert model.score(X) == 40
         with pytest.raises(BlockError, match="AssertionError"):
             model.fit(X)
 

@@ -81,9 +81,17 @@ def learned(X, y, max_iter):
     return rows, np.array(model.targets_).reshape(max_iter, -1)
 
 
+def shuffles_of_kinds():
+    """Every shuffle as a frame and as arrays; as loaders, whose keys are those of frames, a few."""
+    few = "one partition", "merged", "less its mean"
+    for kind in ("frame", "array", "delayed"):
+        for name in SHUFFLED:
+            slow = kind == "delayed" and name not in few
+            yield pytest.param(name, kind, marks=[pytest.mark.slow] if slow else [])
+
+
 @pytest.mark.filterwarnings("ignore:The blocks are mixed")
-@pytest.mark.parametrize("name", SHUFFLED)
-@pytest.mark.parametrize("kind", ["frame", "array", "delayed"])
+@pytest.mark.parametrize(("name", "kind"), [*shuffles_of_kinds()])
 def test_each_row_of_a_shuffle_is_learned_once_in_each_pass(name, kind):
     shuffled = SHUFFLED[name](frame())
     X, y = shuffled[["u"]], shuffled["a"]

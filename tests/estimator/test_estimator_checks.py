@@ -45,6 +45,26 @@ pytestmark = pytest.mark.filterwarnings("default")
 #: the bare estimator makes are enough.
 PASSES = {"MLPClassifier": 50, "MLPRegressor": 50}
 
+#: Estimators of which the wrapper asks nothing that it does not ask of one of the others, too.
+#: Their checks take three quarters of the time; they run with ``-m slow``, and in this script.
+ALIKE = {
+    "BernoulliNB",
+    "BernoulliRBM",
+    "Birch",
+    "CategoricalNB",
+    "ComplementNB",
+    "LatentDirichletAllocation",
+    "MLPClassifier",
+    "MLPRegressor",
+    "MaxAbsScaler",
+    "MinMaxScaler",
+    "MiniBatchDictionaryLearning",
+    "MiniBatchNMF",
+    "PassiveAggressiveClassifier",
+    "PassiveAggressiveRegressor",
+    "Perceptron",
+}
+
 #: What `partial_fit` of an estimator does not give although its `fit` does, so that no wrapper can.
 FAILS = {
     ("BernoulliRBM", "check_transformer_preserve_dtypes"): "partial_fit converts to float64",
@@ -131,11 +151,11 @@ def parameters():
     for bare in [*bare_estimators(), *trees()]:
         name, known = type(bare).__name__, known_failures(bare)
         for estimator, check in checks_of_wrapped(bare):
-            marks = []
+            marks = [pytest.mark.slow] if name in ALIKE else []
             if (name, name_of(check)) in FAILS:
-                marks = [pytest.mark.xfail(reason=FAILS[name, name_of(check)], strict=True)]
+                marks += [pytest.mark.xfail(reason=FAILS[name, name_of(check)], strict=True)]
             elif name_of(check) in known:
-                marks = [pytest.mark.xfail(reason=known[name_of(check)])]
+                marks += [pytest.mark.xfail(reason=known[name_of(check)])]
             options = "".join(f"-{value}" for value in check.keywords.values())
             yield pytest.param(
                 estimator, check, marks=marks, id=f"{name}-{name_of(check)}{options}"

@@ -178,7 +178,18 @@ def allowed(tool, splitter):
     return SPLITTERS[splitter][1] or not tool.startswith("cross_val_predict")
 
 
-PAIRS = [(t, s) for t in TOOLS for s in SPLITTERS if allowed(t, s)]
+def pair(tool, splitter, *both):
+    """Each tool with folds that need no y, the `both` with all splitters; the others are slow."""
+    few = splitter == "KFold" or tool in both
+    return pytest.param(tool, splitter, marks=[] if few else pytest.mark.slow)
+
+
+PAIRS = [
+    pair(t, s, "GridSearchCV", "cross_val_predict of decision_function")
+    for t in TOOLS
+    for s in SPLITTERS
+    if allowed(t, s)
+]
 
 
 @pytest.mark.parametrize(("tool", "splitter"), PAIRS)
@@ -197,11 +208,18 @@ def test_scores_are_those_of_the_same_blocks_and_only_what_the_table_says_is_con
     assert dimensions == whole(whole_X, y_is_lazy and (whole_y or folds_need_y))
 
 
-@pytest.mark.parametrize("splitter", ["KFold", "GroupKFold"])
-@pytest.mark.parametrize("tool", [tool for tool in TOOLS if "decision" not in tool])
-def test_two_processes_give_what_one_gives(tool, splitter, data):
+@pytest.mark.parametrize(
+    ("tool", "splitter"),
+    [
+        pair(t, s, "GridSearchCV")
+        for t in TOOLS
+        for s in ("KFold", "GroupKFold")
+        if "decision" not in t
+    ],
+)
+def test_two_processes_give_what_one_gives(tool, splitter, data, two_jobs):
     one = run(tool, splitter, Incremental(SGD), *data)
-    assert equal(one, run(tool, splitter, Incremental(SGD), *data, n_jobs=2))
+    assert equal(one, run(tool, splitter, Incremental(SGD), *data, n_jobs=two_jobs))
 
 
 class Appended:
@@ -225,7 +243,7 @@ class Appended:
 
 
 @needs_callbacks
-def test_callbacks_hear_the_blocks_of_a_search_in_other_processes(data, tmp_path):
+def test_callbacks_hear_the_blocks_of_a_search_in_other_processes(data, tmp_path, two_jobs):
     X, y = data
     model = Incremental(SGD).set_callbacks(Appended(tmp_path))
     options = dict(cv=KFold(4), refit=False)
@@ -234,7 +252,7 @@ def test_callbacks_hear_the_blocks_of_a_search_in_other_processes(data, tmp_path
         warnings.simplefilter("ignore")
         one = GridSearchCV(model, GRID, **options, n_jobs=1).fit(X, y).cv_results_
         before = sorted(line for file in tmp_path.iterdir() for line in file.open())
-        two = GridSearchCV(model, GRID, **options, n_jobs=2).fit(X, y).cv_results_
+        two = GridSearchCV(model, GRID, **options, n_jobs=two_jobs).fit(X, y).cv_results_
     assert before == ["0\n"] * 8 + ["1\n"] * 8  # of three blocks, in each of eight fits
     after = sorted(line for file in tmp_path.iterdir() for line in file.open())
     assert after == sorted(before * 2)

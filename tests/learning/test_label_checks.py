@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from incremental import BlockError
@@ -13,6 +13,7 @@ from incremental._learning.label_checks import are_same, check_classes, check_la
 from incremental._learning.labels import (
     name_rows,
 )
+from tests.conftest import examples
 
 
 def test_classes_are_the_same_in_any_order():
@@ -89,7 +90,7 @@ LABELS = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(100)
 @given(classes=LABELS, data=st.data())
 def test_exactly_the_labels_that_are_not_in_classes_are_refused(classes, data):
     others = ["", "aa", "z"] if isinstance(classes[0], str) else [-7, 4, 99]

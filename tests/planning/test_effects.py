@@ -5,7 +5,7 @@ from collections import Counter
 import dask
 import pytest
 from dask.task_spec import Task, TaskRef
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from incremental._data.blocks import Blocks
@@ -14,6 +14,7 @@ from incremental._planning.graph import cull
 from incremental._planning.plan import Plan, plan
 from incremental._planning.trace import PATIENCE, trace
 from incremental._planning.windows import windows
+from tests.conftest import examples
 from tests.planning.test_windows import graph_of
 
 
@@ -96,7 +97,7 @@ def _shuffled(draw):
 
 
 @pytest.mark.filterwarnings("ignore:The blocks are mixed")
-@settings(max_examples=300, deadline=None)
+@examples(100)
 @given(drawn=_shuffled())
 def test_no_row_is_lost_or_doubled_by_a_shuffle_whatever_is_computed_again(drawn):
     counting, graph, blocks, lasting = drawn

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from dask.array import PerformanceWarning
 from dask.task_spec import DataNode, Task, TaskRef
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from incremental._data.blocks import make_blocks
@@ -20,7 +20,7 @@ from incremental._engines.open import open_engine
 from incremental._planning.graph import cull, stages
 from incremental._planning.trace import PATIENCE, trace
 from incremental._planning.windows import windows
-from tests.conftest import Source
+from tests.conftest import Source, examples
 
 
 def computed(*data, prefetch=None, names=("y", "sample_weight")):
@@ -323,7 +323,7 @@ def test_persisted_collections_are_streamed(source):
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")  # the deviation of equal rows is zero
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=st.data())
 def test_any_graph_gives_the_blocks_of_compute_in_order(data):
     n_rows = data.draw(st.integers(1, 40))
@@ -381,7 +381,7 @@ def _graphs(draw):
 
 
 @pytest.mark.filterwarnings("ignore:The blocks are mixed")
-@settings(max_examples=300, deadline=None)
+@examples(150)
 @given(drawn=_graphs())
 def test_windows_compute_what_the_graph_computes(drawn):
     graph, blocks, missing = drawn
@@ -408,7 +408,7 @@ def test_windows_compute_what_the_graph_computes(drawn):
     assert all(tasks[key] == owned[key] for key in graph if not isinstance(graph[key], DataNode))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(100)
 @given(drawn=_graphs())
 def test_a_block_owns_what_is_new_borrows_the_rest_and_reads_again_after_a_pause(drawn):
     graph, blocks, _ = drawn
@@ -437,7 +437,7 @@ def test_a_block_owns_what_is_new_borrows_the_rest_and_reads_again_after_a_pause
             last_use[key] = i
 
 
-@settings(max_examples=100, deadline=None)
+@examples(50)
 @given(drawn=_graphs(), data=st.data())
 def test_each_stage_depends_on_earlier_stages_only_and_there_are_as_few_as_can_be(drawn, data):
     graph, _, _ = drawn

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from hypothesis import settings
 from hypothesis import strategies as st
 
-from tests.conftest import PROFILE
 from tests.summaries.common import cut
 
 NUMBERS = st.sampled_from([0, 1, 2, 3, 10, -5])
@@ -34,11 +32,6 @@ KINDS = {
     "mixed": (st.one_of(NUMBERS, TEXTS), [object]),
     "missing": (st.sampled_from([None, np.nan, "a"]), [object]),
 }
-
-
-def examples(n):
-    """Return how many examples are drawn: more in the soak, which draws others each time."""
-    return settings(max_examples=n if PROFILE == "fixed" else 20 * n, deadline=None)
 
 
 @st.composite

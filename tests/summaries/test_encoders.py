@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from sklearn import config_context
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
+from tests.conftest import examples
 from tests.summaries.common import compare, cut, learned
-from tests.summaries.strategies import booleans, examples, floats, frames, ints, objects, texts
+from tests.summaries.strategies import booleans, floats, frames, ints, objects, texts
 
 
 @st.composite

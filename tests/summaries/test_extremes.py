@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import KBinsDiscretizer, SplineTransformer
 
 from incremental._summaries.table import summaries_of
+from tests.conftest import examples
 from tests.summaries.common import compare
-from tests.summaries.strategies import counts, examples, floats, frames, ints
+from tests.summaries.strategies import counts, floats, frames, ints
 
 BLOCKS = st.one_of(ints, counts, floats, frames(["int", "float"]))
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from sklearn.impute import MissingIndicator, SimpleImputer
 
 from incremental._summaries.table import summaries_of
+from tests.conftest import examples
 from tests.summaries.common import compare, cut, learned
 from tests.summaries.strategies import (
     booleans,
     doubles,
-    examples,
     floats,
     frames,
     ints,

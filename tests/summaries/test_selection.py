@@ -26,13 +26,12 @@ from sklearn.feature_selection import (
 )
 
 from incremental._summaries.table import summaries_of
-from tests.conftest import first_seed
+from tests.conftest import examples, first_seed
 from tests.summaries.common import compare, cut, learned
 from tests.summaries.strategies import (
     COUNTS,
     arrays,
     counts,
-    examples,
     floats,
     frames,
     ints,

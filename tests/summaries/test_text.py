@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
 
+from tests.conftest import examples
 from tests.summaries.common import compare, cut, learned
-from tests.summaries.strategies import counts, cuts, doubles, examples, frames, sparse
+from tests.summaries.strategies import counts, cuts, doubles, frames, sparse
 
 WORDS = st.lists(st.sampled_from(["red", "Red", "green", "the", "blau", "été", "a"]), max_size=6)
 FORMS = [list, lambda d: np.array(d, dtype=object), lambda d: pd.Series(d, dtype="str")]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 
 from dask.task_spec import DataNode, Task, TaskRef
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from incremental._engines.execute import execute
 from incremental._engines.scan.merging import Group, landmarks, merge, split, visits
+from tests.conftest import examples
 
 
 def first_uses(blocks):
@@ -119,7 +120,7 @@ def computed(graph, key):
     return task({d: computed(graph, d) for d in task.dependencies})
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(groups_of_blocks())
 def test_shared_values_and_tails_give_the_blocks_in_order(groups):
     graph, entries = merge(groups)

@@ -89,7 +89,7 @@ def frames():
 
 
 def grid(estimator, grid=ALPHAS, X=X, y=Y, fit=None, **options):
-    return GridSearchCV(estimator, grid, **{"cv": 3, **options}).fit(X, y, **(fit or {}))
+    return GridSearchCV(estimator, grid, **{"cv": 2, **options}).fit(X, y, **(fit or {}))
 
 
 CASES = {
@@ -212,8 +212,32 @@ CASES = {
 }
 
 
+#: Of these, each part is in another case, too.
+SLOW = {
+    "KFold",
+    "ShuffleSplit",
+    "balanced",
+    "drawn candidates",
+    "few alive",
+    "given classes",
+    "no refit",
+    "one after the other",
+    "one-vs-rest within",
+    "regression",
+    "rows of frames",
+    "several seeds",
+    "train scores",
+    "voting regressors",
+    "weights",
+}
+
+
+def marked(name):
+    return pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+
+
 @pytest.mark.filterwarnings("ignore")  # those of scikit-learn about its scores; nobody's of ours
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [*map(marked, CASES)])
 def test_the_result_is_that_without_the_backend(name):
     with dask.config.set(scheduler="synchronous"):
         alone = plain(CASES[name]())
