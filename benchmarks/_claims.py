@@ -47,12 +47,19 @@ class Row(NamedTuple):
         return self.claim, measured, f"{self.target:.3g}", verdict
 
 
-def fastest(repeat: int, *functions: Callable[[], Any]) -> list[float]:
+Clock = Callable[[], float]
+
+
+def fastest(
+    repeat: int, *functions: Callable[[], Any], clock: Clock = time.perf_counter
+) -> list[float]:
     """Return the shortest time of each function in seconds; they take turns."""
-    return [min(found) for found in zip(*in_turns(repeat, *functions), strict=True)]
+    return [min(found) for found in zip(*in_turns(repeat, *functions, clock=clock), strict=True)]
 
 
-def in_turns(repeat: int, *functions: Callable[[], Any]) -> list[list[float]]:
+def in_turns(
+    repeat: int, *functions: Callable[[], Any], clock: Clock = time.perf_counter
+) -> list[list[float]]:
     """Return the seconds that each function took, for each turn.
 
     The turns differ in how busy the machine is with other work, much less so the functions within
@@ -63,9 +70,9 @@ def in_turns(repeat: int, *functions: Callable[[], Any]) -> list[list[float]]:
         found = []
         for function in functions:
             gc.collect()
-            start = time.perf_counter()
+            start = clock()
             function()
-            found.append(time.perf_counter() - start)
+            found.append(clock() - start)
         turns.append(found)
     return turns
 

@@ -213,6 +213,11 @@ def in_one_graph(containers: Sequence[Container]) -> dict[Key, GraphNode]:
             seen.append(tasks)
             graph.update(tasks)
     if layered:
-        merged = HighLevelGraph.merge(*(container.graph for container in layered))
-        graph.update(optimised(merged, [key for one in layered for key in one.keys]))
+        keys = tuple(key for container in layered for key in container.keys)
+        # What many fits learn from may remember it.
+        written_out = getattr(layered[0].data, "written_out", {})
+        if keys not in written_out:
+            merged = HighLevelGraph.merge(*(container.graph for container in layered))
+            written_out[keys] = optimised(merged, list(keys))
+        graph.update(written_out[keys])
     return graph

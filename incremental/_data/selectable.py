@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import dask.array as da
 import numpy as np
 from dask import config
 from dask.highlevelgraph import HighLevelGraph
+from dask.task_spec import GraphNode
+from dask.typing import Key
 
 from incremental._compat import array_meta
 from incremental._data.rows import selection
@@ -22,7 +24,7 @@ class Selectable(da.Array):
 
     dask's own ``X[positions]`` turns the positions into lists, each time, and copies the rows of a
     chunk three times.  This one remembers what was selected, and rows that are neighbours in a
-    chunk are a view of it.
+    chunk are a view of it.  It remembers its graph when that has been written out, too.
 
     Notes
     -----
@@ -33,6 +35,8 @@ class Selectable(da.Array):
     #: What was selected, by the name of the array and a digest of the positions.
     _selected: dict[tuple[str, bytes], da.Array]
     _lock: threading.Lock
+    #: What computes its blocks, and those of what is learned with it, by their keys.
+    written_out: dict[tuple[Key, ...], dict[Key, GraphNode]]
 
     @classmethod
     def of(cls, data: Any) -> Any:
@@ -45,8 +49,12 @@ class Selectable(da.Array):
             or any(n != 1 for n in data.numblocks[1:])
         ):
             return data
-        self = cls(data.dask, data.name, data.chunks, meta=data)
-        self._selected, self._lock = {}, threading.Lock()
+        return cls._made(data.dask, data.name, data.chunks, data)
+
+    @classmethod
+    def _made(cls, graph: HighLevelGraph, name: str, chunks: Any, meta: da.Array) -> Self:
+        self = cls(graph, name, chunks, meta=meta)
+        self._selected, self._lock, self.written_out = {}, threading.Lock(), {}
         return self
 
     def __getitem__(self, index: Any) -> da.Array:
@@ -60,7 +68,7 @@ class Selectable(da.Array):
             and len(positions)
         ):
             return super().__getitem__(index)
-        known = self.name, hashlib.sha256(np.ascontiguousarray(positions).data).digest()
+        known = self.name, _digest(positions)
         with self._lock:
             if known not in self._selected:
                 self._selected[known] = self._select(positions)
@@ -81,7 +89,23 @@ class Selectable(da.Array):
         )
         below: list[Any] = [self]
         graph = HighLevelGraph.from_collections(name, layer, dependencies=below)
-        return da.Array(graph, name, (chunks, *self.chunks[1:]), meta=self)
+        return self._made(graph, name, (chunks, *self.chunks[1:]), self)
+
+
+def _digest(positions: np.ndarray) -> bytes:
+    """Return what tells positions apart: of neighbours, where they begin.
+
+    Examples
+    --------
+    >>> _digest(np.array([4, 5, 6, 1])) == _digest(np.array([4, 5, 6, 1], dtype="i4"))
+    True
+    >>> _digest(np.array([4, 5, 6])) == _digest(np.array([4, 5, 6, 7]))
+    False
+    """
+    positions = positions.astype(np.int64, copy=False)  # smaller ones have differences that are not
+    starts = np.flatnonzero(np.diff(positions, prepend=positions[0]) != 1)
+    what = np.concatenate([starts, positions[starts], [len(positions)]])
+    return hashlib.sha256(what.data).digest()
 
 
 def _is_outside(positions: np.ndarray, n_rows: int) -> bool:

@@ -112,9 +112,16 @@ def _common(traced: Trace) -> set[Key]:
 
 
 def _reads_from(common: set[Key], graph: Graph, keys: list[Key]) -> bool:
-    """Say whether one of the tasks is made of what is common to the blocks, and of that alone."""
-    below = [graph[key].dependencies for key in keys] if common else []
-    return any(d and d <= common for d in below)
+    """Say whether one of the tasks is made of what is common to the blocks, and of that alone.
+
+    Data in memory do not count, as positions that rows are selected by: they may as well be a part
+    of the task.
+    """
+    for key in keys if common else ():
+        below = {d for d in graph[key].dependencies if not isinstance(graph.get(d), DataNode)}
+        if below and below <= common:
+            return True
+    return False
 
 
 def _warn_if_all_to_all(spans: Iterable[int], n_blocks: int) -> None:

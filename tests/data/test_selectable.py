@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.utils import _safe_indexing
 
+from incremental._data.blocks import make_blocks
 from incremental._data.selectable import Selectable
+from incremental._planning.plan import Plan
 
 X = np.random.default_rng(0).random((50, 3))
 ORDERS = {
@@ -77,6 +79,22 @@ def test_what_positions_cannot_select_cheaply_stays_what_it_is():
     unknown = ARRAYS["rows"][ARRAYS["rows"][:, 0] > 0.5]
     for data in (ARRAYS["rows"].rechunk((10, 2)), unknown, ARRAYS["rows"].sum(), X, [1]):
         assert Selectable.of(data) is data
+
+
+@pytest.mark.filterwarnings("ignore::dask.array.PerformanceWarning")
+@pytest.mark.parametrize("n_rows", [30, 64, 70])
+@pytest.mark.parametrize("seed", range(3))
+def test_blocks_are_cut_into_the_same_windows_which_shuffled_passes_follow(seed, n_rows):
+    whole = da.from_array(np.ones((72, 3)), chunks=(12, 3)).map_blocks(np.copy)
+    plain, y = whole.rechunk((7, 3)), da.from_array(np.ones(72), chunks=12)
+    rows = np.random.default_rng(seed).permutation(72)[:n_rows]
+
+    def windows_of(X, y):
+        planned = Plan(make_blocks(X[rows], y[rows]))
+        return [window.blocks for window in planned.windows if window.blocks]
+
+    expected = windows_of(plain, y)
+    assert windows_of(Selectable.of(plain), Selectable.of(y)) == expected
 
 
 def test_scikit_learn_selects_each_set_of_rows_once():

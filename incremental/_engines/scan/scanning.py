@@ -112,7 +112,8 @@ class _Room:
     def done(self) -> None:
         with self.lock:
             self._n_turns -= 1
-            self._changed.notify()
+            if self._n_turns < self._n:
+                self._changed.notify()
 
     def wait(self) -> None:
         with self.lock:

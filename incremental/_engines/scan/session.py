@@ -130,14 +130,11 @@ class Session(Threads):
         with self.lock:
             task.check()
             task.waits = not is_answered()
-            paused = task.waits
-            if paused:
-                self._pause()
-            while task.waits:
-                task.wakes_up.wait()
-        if paused:
-            self._slots.acquire(task.priority)
-            task.check()
+            if not task.waits:
+                return
+            self._pause()
+        task.may_run.acquire()
+        task.check()
 
     def _all_wait(self) -> bool:
         return bool(self._requests) and not self._n_busy and not self._n_adding

@@ -66,7 +66,9 @@ class Task:
         self.is_alone = False
         #: Who of those that are ready runs first: the smallest.
         self.priority: tuple[int, ...] = ()
-        self.wakes_up = threading.Condition(self.session.lock)
+        #: Released when it may run; held by whoever waits for that.
+        self.may_run = threading.Lock()
+        self.may_run.acquire()
 
     def check(self) -> None:
         """Raise `Aborted` if the task is not needed any more."""
@@ -103,32 +105,31 @@ class Slots:
     ----------
     n : int
         How many.
-    lock : RLock
-        That of the session.
+
+    Notes
+    -----
+    Thread-safety: whoever calls has the lock of the session.  A task that is ready has a place
+    before its thread wakes up, so that the thread does so once, when it may run.
     """
 
-    def __init__(self, n: int, lock: threading.RLock):
-        self._lock = lock
+    def __init__(self, n: int):
         #: How many more may run.
         self._n_free = n
-        #: Those that would run if they might: priority, number, what lets them.
-        self._ready: list[tuple[tuple[int, ...], int, threading.Event]] = []
+        #: Those that would run if they might: priority, number, task.
+        self._ready: list[tuple[tuple[int, ...], int, Task]] = []
         self._numbers = itertools.count()
 
-    def acquire(self, priority: tuple[int, ...]) -> None:
-        """Wait until the calling task may run."""
-        with self._lock:
-            if self._n_free:
-                self._n_free -= 1
-                return
-            event = threading.Event()
-            heapq.heappush(self._ready, (priority, next(self._numbers), event))
-        event.wait()
+    def add(self, task: Task, priority: tuple[int, ...] = ()) -> None:
+        """Let a task run as soon as there is a place for it."""
+        if self._n_free:
+            self._n_free -= 1
+            task.may_run.release()
+        else:
+            heapq.heappush(self._ready, (priority, next(self._numbers), task))
 
-    def release(self) -> None:
+    def leave(self) -> None:
         """Let another task run."""
-        with self._lock:
-            if self._ready:
-                heapq.heappop(self._ready)[-1].set()
-            else:
-                self._n_free += 1
+        if self._ready:
+            heapq.heappop(self._ready)[-1].may_run.release()
+        else:
+            self._n_free += 1

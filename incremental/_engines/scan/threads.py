@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from incremental._engines.scan.tasks import Call, Slots, Task, set_current_task
+from incremental._engines.scan.tasks import Call, Slots, Task, current_task, set_current_task
 
 
 class Threads:
@@ -26,7 +26,7 @@ class Threads:
         self.lock = threading.RLock()
         self.n_jobs = n_jobs
         self._most_alive = most_alive
-        self._slots = Slots(n_jobs, self.lock)
+        self._slots = Slots(n_jobs)
         self._numbers = itertools.count()
         #: Tasks that have a thread, in the order of their beginning.
         self._alive: dict[Task, None] = {}
@@ -95,7 +95,9 @@ class Threads:
         while following is not None:
             task, run = following
             set_current_task(task)
-            self._slots.acquire(())
+            with self.lock:
+                self._slots.add(task)
+            task.may_run.acquire()
             try:
                 run()
             except BaseException:  # of a callback: nobody else would hear of it
@@ -120,21 +122,22 @@ class Threads:
                 if not call.later:
                     del self._with_more[call]
                 self._count(following[0], 1)
-            self._slots.release()
+            self._slots.leave()
             self._changed.notify_all()
             return following
 
     def _pause(self) -> None:
         """Take note that a task does not run for a while."""
         self._n_busy -= 1
-        self._slots.release()
+        self._slots.leave()
         if not self._n_busy:
             self._changed.notify_all()
 
     @contextmanager
     def absent(self, call: Call) -> Iterator[None]:
         """Let others run, and meet, while a task waits for tasks of its own."""
-        if call.parent is None:
+        task = call.parent
+        if task is None:
             yield
             return
         with self.lock:
@@ -144,16 +147,22 @@ class Threads:
         finally:
             with self.lock:
                 self._n_busy += 1
-            self._slots.acquire(())
+                self._slots.add(task)
+            task.may_run.acquire()
 
     @contextmanager
     def elsewhere(self) -> Iterator[None]:
         """Let others run while a task waits for a cluster; nobody meets without it."""
-        self._slots.release()
+        task = current_task()
+        assert task is not None
+        with self.lock:
+            self._slots.leave()
         try:
             yield
         finally:
-            self._slots.acquire(())
+            with self.lock:
+                self._slots.add(task)
+            task.may_run.acquire()
 
     def wake(self, task: Task) -> None:
         """Let a task go on that has an answer now."""
@@ -161,7 +170,7 @@ class Threads:
             if task.waits:
                 task.waits = False
                 self._n_busy += 1
-                task.wakes_up.notify()
+                self._slots.add(task, task.priority)
 
     def abort(self, call: Call) -> None:
         """Let all tasks of a call end: when they wait, or ask for something."""

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import warnings
+from contextlib import contextmanager
 
 import dask
 import dask.array as da
@@ -37,8 +38,10 @@ from tests.engines.scan.same import plain, with_backend
 
 pytestmark = pytest.mark.soak
 
-#: Seconds after which a case is taken for one that hangs.
+#: Seconds after which a case that has not used `LEAST` of the processor in them is taken for one that
+#: hangs: on a busy machine one that does not may take minutes.
 DEADLINE = 120
+LEAST = 0.1
 
 
 class Gone(BaseException):
@@ -182,9 +185,30 @@ def state():
     return scheduler, fuse, list(warnings.filters), warnings.showwarning, threads
 
 
-def run(seed):
-    faulthandler.dump_traceback_later(DEADLINE, exit=True)
+@contextmanager
+def no_hang():
+    """End the process, and say where each thread is, if nothing goes on within."""
+    done = threading.Event()
+
+    def watch():
+        spent = time.process_time()
+        while not done.wait(DEADLINE):
+            spent, before = time.process_time(), spent
+            if spent - before < LEAST:
+                faulthandler.dump_traceback(sys.__stderr__)
+                os._exit(1)
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
     try:
+        yield
+    finally:
+        done.set()
+        watching.join()
+
+
+def run(seed):
+    with no_hang():
         case = Case(seed)
         before = state()
         alone = outcome(case.tool)
@@ -194,8 +218,6 @@ def run(seed):
         # Of several errors, the one that is raised is that of the fit that is the first to fail.
         if not (isinstance(alone, str) and isinstance(together, str)):
             assert together == alone, f"seed {seed}"
-    finally:
-        faulthandler.cancel_dump_traceback_later()
     return alone
 
 
