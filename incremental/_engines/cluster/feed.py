@@ -93,9 +93,11 @@ class Feed:
         self._under_way: deque[Window] = deque()
         #: The keys, on the cluster, of values in memory that several windows use.
         self._shared: set[Key] = set()
+        #: Those of them that are not submitted yet.
+        self._unsent: Graph = {}
         self.held = Held(self._waiting)
         self._events.put(self._open)
-        self.sender = Sender(client, company, lambda: self._events.put(_go_on))
+        self.sender = Sender(client, company, self._kept, lambda: self._events.put(_go_on))
 
     @property
     def _limit(self) -> int:
@@ -112,7 +114,7 @@ class Feed:
     # Submitting
 
     def _open(self) -> None:
-        """Publish what several windows share."""
+        """Find out what several windows share."""
         check_open(self.client)
         if not self.client.nthreads():  # a cluster grows for tasks, not for data
             self.client.submit(int, pure=False).result()
@@ -122,15 +124,12 @@ class Feed:
             for key, task in window.tasks.items()
             if isinstance(task, DataNode)
         )
-        shared: Graph = {
+        self._unsent = {
             self.name(key): self.blocks.graph[key].substitute({}, key=self.name(key))
             for key, n in uses.items()
             if n > 1
         }
-        self._shared = set(shared)
-        with self.sender.lock:
-            self.sender.send_large(shared, self.held.for_all)
-            self.sender.submit(shared, dict.fromkeys(shared, self.held.for_all))
+        self._shared = set(self._unsent)
 
     def name(self, key: Key) -> Key:
         """Return what a key of the plan is called on the cluster."""
@@ -142,10 +141,11 @@ class Feed:
         return self.company.names.get(key) or renamed(key, self.token)
 
     def _fill(self) -> None:
-        """Submit windows while there is room for them."""
-        graph: Graph = {}
-        wanted: dict[Key, OnSubmit] = {}
+        """Submit windows while there is room for them, and before them what several share."""
         with self.sender.lock:
+            graph, self._unsent = self._unsent, {}
+            self.sender.send_large(graph, self.held.for_all)
+            wanted: dict[Key, OnSubmit] = dict.fromkeys(graph, self.held.for_all)
             while self._waiting and self._has_room():
                 if together := self.add_together(graph):
                     wanted.update(together)

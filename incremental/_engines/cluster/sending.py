@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from typing import Any
 
 import distributed
 from dask.highlevelgraph import HighLevelGraph
-from dask.task_spec import DataNode, GraphNode
+from dask.task_spec import DataNode, GraphNode, Task
 from dask.typing import Key
 
 from incremental._data.values import n_bytes
@@ -32,15 +33,25 @@ class Sender:
         Where.
     company : Alone
         Whom values are shared with.
+    named : iterable of keys
+        Tasks that others know by their names, besides those that are shared.
     wake : callable
         Called when there is room again for those that wait for others.
     """
 
-    def __init__(self, client: distributed.Client, company: Alone, wake: Callable[[], None]):
+    def __init__(
+        self,
+        client: distributed.Client,
+        company: Alone,
+        named: Iterable[Key],
+        wake: Callable[[], None],
+    ):
         #: Held while the feed submits, so that only one of a convoy is the first to do so.
         self.lock = company.join(wake)
         self._client = client
         self._company = company
+        #: Tasks that others know by their names.
+        self._named = {*named, *company.names.values()}
 
     def submit(self, graph: Graph, wanted: dict[Key, OnSubmit]) -> None:
         """Submit tasks."""
@@ -50,7 +61,9 @@ class Sender:
         wanted = {**{future.key: _forget for future in held}, **wanted}
         # A layer, since dask hashes a plain dictionary, which not all values allow that can be sent
         # (h5py's).  No timeout, so that each submission has precedence over all later ones.
-        layer = HighLevelGraph.from_collections(f"blocks-{uuid.uuid4().hex}", graph)
+        layer = HighLevelGraph.from_collections(
+            f"blocks-{uuid.uuid4().hex}", compact(graph, wanted, self._named)
+        )
         futures = self._client.get(layer, list(wanted), sync=False, fifo_timeout="0s")
         for future, on_submit in zip(futures, wanted.values(), strict=True):
             on_submit(future)
@@ -93,7 +106,49 @@ def _forget(future: distributed.Future) -> None:
     """Somebody else holds it."""
 
 
-def kept(graph: Mapping[Key, GraphNode]) -> Container[Key]:
+def compact(graph: Graph, *named: Container[Key]) -> Graph:
+    """Return fewer tasks: each task costs dask more than many a task takes.
+
+    A task that only one other needs becomes part of that: if it is a value in memory, or if it is
+    all that the other one needs.
+
+    Parameters
+    ----------
+    graph : dict
+        Tasks.
+    *named : containers of keys
+        Those that are to be known to the scheduler by their names.
+
+    Examples
+    --------
+    >>> from dask.task_spec import TaskRef
+    >>> graph = {"x": Task("x", list), "y": DataNode("y", 1), "n": Task("n", len, TaskRef("x"))}
+    >>> graph["sum"] = Task("sum", int.__add__, TaskRef("n"), TaskRef("y"))
+    >>> compact(graph, {"sum"})["sum"]()
+    1
+    >>> list(compact(graph, {"sum", "n"}))
+    ['n', 'sum']
+    """
+    n_users = Counter(d for task in graph.values() for d in task.dependencies)
+    parts = {k for k in graph if n_users[k] == 1 and not any(k in some for some in named)}
+    values: dict[Key, Any] = {key: graph[key] for key in parts if isinstance(graph[key], DataNode)}
+    graph = {key: task.substitute(values) for key, task in graph.items() if key not in values}
+    below = {
+        key: next(iter(task.dependencies))
+        for key, task in graph.items()
+        if len(task.dependencies) == 1 and parts.issuperset(task.dependencies)
+    }
+    inner = set(below.values())
+    result: Graph = {}
+    for key in [key for key in graph if key not in inner]:
+        chain = [key]
+        while chain[-1] in below:
+            chain.append(below[chain[-1]])
+        result[key] = Task.fuse(*(graph[key] for key in reversed(chain)), key=key)
+    return result
+
+
+def kept(graph: Mapping[Key, GraphNode]) -> Collection[Key]:
     """Return the keys that keep their names on the cluster.
 
     The workers of a P2P shuffle ask for its barrier, which must not be fused, by its name; so that

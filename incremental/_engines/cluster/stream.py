@@ -30,7 +30,14 @@ class _Gathering(Feed):
         return {key: partial(self.watch, range(position, position + 1))}
 
     def gather(self, start: int) -> list[tuple[Any, ...]]:
-        """Return the values of the blocks from `start` on that are done, if there are any."""
+        """Return the values of the blocks from `start` on that are done; [] if they are few.
+
+        Each time costs as much as a task, so that it is for half of what may be under way.
+        """
+        n_done = self.n_done - start
+        is_last = self.n_done == self.stop or self.n_done in self._failed
+        if not n_done or (n_done < self._limit // 2 and not is_last):
+            return []
         futures = [self.futures.pop(position) for position in range(start, self.n_done)]
         try:
             return self.client.gather(futures)

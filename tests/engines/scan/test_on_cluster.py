@@ -14,6 +14,7 @@ import dask.array as da
 import joblib
 import numpy as np
 import pytest
+from dask.utils import key_split
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import (
     GridSearchCV,
@@ -33,6 +34,7 @@ if not find_spec("distributed"):
     pytest.skip("needs distributed", allow_module_level=True)
 
 import distributed
+from distributed.diagnostics.plugin import SchedulerPlugin
 
 N_ROWS = 12
 
@@ -126,6 +128,31 @@ def test_each_block_is_loaded_once_a_meeting_for_the_same_results(use, source, t
     assert max(source.n_loads.values()) <= at_most, source.n_loads
     with dask.config.set(scheduler="synchronous"):
         assert plain(found) == plain(function(source.X, y))
+
+
+class Kinds(SchedulerPlugin):
+    """Counts tasks by what a dashboard calls them."""
+
+    def __init__(self):
+        self.n_tasks = Counter()
+
+    def transition(self, key, start, finish, *args, **kwargs):
+        if finish == "memory":
+            self.n_tasks[key_split(key)] += 1
+
+
+def test_what_only_one_task_needs_is_no_task_of_its_own(source, threads_as_workers):
+    kinds = Kinds()
+    scheduler = threads_as_workers.cluster.scheduler
+    scheduler.add_plugin(kinds, name="kinds")
+    with threads_as_workers.as_current(), joblib.parallel_config("incremental"):
+        cross_val_score(sgd(classes=[0, 1]), source.X, source.y_memory, cv=KFold(3))
+    scheduler.remove_plugin("kinds")
+    # Neither y, nor the model to begin with, nor the rows of a fold to score and their scores.
+    n_blocks = {"load": 6 + 6, "rows": 3 * 4, "partial_fit-SGDClassifier": 3 * 4, "block": 3 * 2}
+    others = {"checkpoint-SGDClassifier", "score-SGDClassifier-settings"}
+    assert {**kinds.n_tasks, **n_blocks} == kinds.n_tasks
+    assert kinds.n_tasks.keys() == n_blocks.keys() | others
 
 
 class File:
