@@ -24,7 +24,23 @@ def optimised(graph: HighLevelGraph, keys: list[Key]) -> dict[Key, GraphNode]:
     one by one, as windows do.
     """
     graph = fuse_roots(optimize_blockwise(in_few_layers(graph), keys), keys)
-    return with_merged_slices(as_tasks(dict(graph.cull(set(keys)))), keys)
+    return with_merged_slices(as_tasks(culled(graph, keys)), keys)
+
+
+def culled(graph: HighLevelGraph, keys: list[Key]) -> dict[Key, Any]:
+    """Return what `keys` need, written out.
+
+    As dask's own culling, but that makes a token of all keys, to name layers by it.
+    """
+    is_old = any(layer.has_legacy_tasks for layer in graph.layers.values())
+    all_keys = graph.get_all_external_keys() if is_old else set()
+    wanted, found = set(keys), {}
+    for name in reversed(toposort(graph.layers, dependencies=graph.dependencies)):
+        layer, below = graph.layers[name].cull(wanted, all_keys)
+        found.update(layer)
+        wanted.update(*below.values())
+        wanted -= below.keys()
+    return found
 
 
 def with_merged_slices(graph: dict[Key, GraphNode], keys: list[Key]) -> dict[Key, GraphNode]:
@@ -63,7 +79,7 @@ def in_few_layers(graph: HighLevelGraph) -> HighLevelGraph:
         if is_plain[name]:
             rest[name] = MaterializedLayer(by_their_keys(layer))
     return HighLevelGraph(
-        {one: MaterializedLayer(by_their_keys(tasks)), **rest},
+        {one: MaterializedLayer(as_tasks(tasks)), **rest},
         {one: set(), **{n: {one if d in joined else d for d in below[n]} for n in rest}},
     )
 

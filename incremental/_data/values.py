@@ -15,9 +15,21 @@ from incremental.exceptions import shorten
 Block = dict[str, Any]
 
 
+def row_count(values: Any) -> int:
+    """Return the number of rows of whatever scikit-learn takes; of an array without its questions.
+
+    Examples
+    --------
+    >>> row_count(np.ones((3, 2))), row_count(["a", "b"])
+    (3, 2)
+    """
+    is_array = type(values) is np.ndarray and values.ndim
+    return len(values) if is_array else int(num_samples(values))
+
+
 def n_rows(block: Block) -> int:
     """Return the number of rows of a block."""
-    return num_samples(block["X"])
+    return row_count(block["X"])
 
 
 def rows(values: Any, which: Any) -> Any:

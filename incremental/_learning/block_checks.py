@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from incremental._compat import num_samples
+from incremental._data.values import row_count
 from incremental._learning.labels import is_missing
 from incremental.exceptions import BlockError
 
@@ -59,7 +59,7 @@ def check_rows(n_before: int, after: Any, what: str, number: int | None = None) 
     ValueError: transform of Mine must return a row for each row that it is given. Got 1 row...
     """
     try:
-        n_after = num_samples(after)
+        n_after = row_count(after)
     except TypeError:
         n_after = 0
     if n_after == n_before:
@@ -108,7 +108,7 @@ def _length(number: int, name: str, value: Any) -> int:
     try:
         if isinstance(value, (str, bytes, dict)) and not sp.issparse(value):
             raise TypeError
-        return num_samples(value)
+        return row_count(value)
     except TypeError as error:
         raise BlockError(
             f"Block {number} of {name} must be an array, a dataframe, a sparse matrix or a "

@@ -64,10 +64,8 @@ def stream(
 def _hand_over(planned: Plan, ahead: Ahead) -> Iterator[tuple[int, Block]]:
     blocks, numbers = planned.blocks, planned.blocks.numbers
     waiting = deque(planned.windows)
-    while True:
-        ahead.fill(waiting, blocks)
-        if not ahead.running:
-            return
+    ahead.fill(waiting, blocks)
+    while ahead.running:
         window, result = ahead.next(blocks)
         values = dict(result)
         result.clear()  # the future holds it, too
