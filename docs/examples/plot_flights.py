@@ -72,7 +72,7 @@ from incremental import indexable
 
 rows, labels = indexable(X, y)
 search = GridSearchCV(
-    model, {"estimator__sgdclassifier__alpha": [1e-6, 1e-4, 1e-3, 1e-2, 1e-1]}, cv=KFold(3)
+    model, {"estimator__sgdclassifier__alpha": [1e-6, 1e-4, 1e-2, 1e-1]}, cv=KFold(3)
 )
 with joblib.parallel_config("incremental"):
     search.fit(rows, labels.compute())
