@@ -3,8 +3,8 @@ From Parquet to a tuned and saved model
 =======================================
 
 Flights that left New York in the second half of 2013: which of them arrive more than 15 minutes
-late?  The flights lie in Parquet files.  A pipeline encodes and scales the columns, a grid search in one
-scan tunes the classifier, and the best model is saved without dask in it.
+late?  The flights lie in Parquet files.  A pipeline encodes and scales the columns, a grid search
+in one scan tunes the classifier, and the best model is saved without dask in it.
 """
 
 # %%

@@ -63,7 +63,7 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     prefetch : int or str, default=None
         At most so many blocks, or blocks of so many bytes ("500 MB"), are computed, or being
         computed, ahead of the block that is being learned.  None means two more blocks than dask
-        has workers, in a quarter of the free memory; 0 computes each block when its turn has come.
+        has workers, and at most a quarter of the free memory; 0 computes each block in its turn.
     random_state : int, RandomState instance or None, default=None
         Draws the orders of `shuffle`; the same integer gives the same model on every scheduler.
         Also given to the wrapped estimator where its own ``random_state`` is None; None leaves it.
