@@ -35,6 +35,7 @@ nitpicky = True
 
 autosummary_generate = True
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
@@ -52,7 +53,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
     "remove_config_comments": True,
-    "min_reported_time": 1,
+    "min_reported_time": 3600,  # the time depends on the machine
 }
 suppress_warnings = ["config.cache"]  # the order of the examples is a class, which is not cached
 
@@ -62,6 +63,7 @@ html_favicon = "_static/logo.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_sidebars = {"start": [], "changes": [], "contributing": []}
+html_use_index = html_domain_indices = False  # the API reference is the index
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {

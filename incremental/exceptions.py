@@ -17,12 +17,17 @@ class BlockError(RuntimeError):
     message : str
         What happened.
     block : int
-        The position of the block, counted from 0.  All blocks before this block were learned.
+        The position of the block in X, counted from 0.  All blocks that come before it in the
+        order of the pass were learned.
 
     Attributes
     ----------
     block : int
         The position of the block.
+
+    See Also
+    --------
+    Incremental : Raises it.
 
     Examples
     --------

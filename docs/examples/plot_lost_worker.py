@@ -2,14 +2,14 @@
 A cluster that loses a worker
 =============================
 
-A model is trained on three workers, and one of them is killed in the middle.  Training goes on
+A model is trained on two workers, and one of them is killed in the middle.  Training goes on
 from the last copy of the model that the client has received.  The model is the same, bit for bit,
 as without the loss.
 """
 
 # %%
-# A cluster of three processes
-# ----------------------------
+# A cluster of two processes
+# --------------------------
 # ``SubprocessCluster`` starts workers on this machine.  The client of a real cluster is used in
 # the same way.
 import os
@@ -23,15 +23,15 @@ from distributed import Client, SubprocessCluster
 
 os.environ.setdefault("DASK_DISTRIBUTED__LOGGING__DISTRIBUTED", "critical")
 cluster = SubprocessCluster(
-    n_workers=3, threads_per_worker=1, scheduler_kwargs={"dashboard": False}
+    n_workers=2, threads_per_worker=1, scheduler_kwargs={"dashboard": False}
 )
 client = Client(cluster)
-client.wait_for_workers(3)
+client.wait_for_workers(2)
 
 # %%
 # Blocks that take a moment
 # -------------------------
-N_BLOCKS = 60
+N_BLOCKS = 40
 
 
 def load(block):
@@ -47,7 +47,7 @@ y = (X[:, 0] > X[:, 1]).astype(int)
 # %%
 # Training, with a loss and without
 # ---------------------------------
-# A callback notes when each block was learned, and kills a worker after the twentieth.
+# A callback notes when each block was learned, and kills a worker after the sixteenth.
 from sklearn.linear_model import SGDClassifier
 
 from incremental import Incremental
@@ -76,7 +76,7 @@ class Notes:
 
 
 client.run(lambda: (Incremental, SGDClassifier))  # workers import both before the clock runs
-calm, loss = Notes(), Notes(after=20)
+calm, loss = Notes(), Notes(after=15)
 models = [
     Incremental(SGDClassifier(random_state=0), classes=[0, 1]).set_callbacks(note).fit(X, y)
     for note in (calm, loss)
@@ -91,7 +91,7 @@ cluster.close()
 import matplotlib.pyplot as plt
 
 figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
-for note, label in ((calm, "three workers"), (loss, "one of three is killed")):
+for note, label in ((calm, "two workers"), (loss, "one of two is killed")):
     ax.step(
         np.subtract(note.times, note.times[0]), range(1, N_BLOCKS + 1), where="post", label=label
     )

@@ -9,14 +9,14 @@ stream by, for one pass and three estimators.
 # %%
 # The data
 # --------
-# Two hundred thousand rows that are generated when dask computes them, and rows that no model
+# A hundred thousand rows that are generated when dask computes them, and rows that no model
 # learns from.
 import dask
 
 from incremental.datasets import make_classification
 
 X, y = make_classification(
-    n_samples=210_000, n_informative=8, n_clusters_per_class=3, chunks=2_000, random_state=2
+    n_samples=110_000, n_informative=8, n_clusters_per_class=3, chunks=2_000, random_state=2
 )
 X, y, test_X, test_y = X[:-10_000], y[:-10_000], *dask.compute(X[-10_000:], y[-10_000:])
 

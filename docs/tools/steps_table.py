@@ -121,8 +121,8 @@ def table():
             transformers = [*filter(looks_only, transformers), learns]
         for transformer in transformers:
             found.setdefault(row_of(transformer), []).append(name)
-    lines = [".. list-table::", "   :header-rows: 1", ""]
-    header = ("Passes", "Transformers", "On condition; why not, and what instead")
+    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 10 45 45", ""]
+    header = ("Passes", "Transformers", "Condition, or the text of the error")
     rows = [
         (passes, ", ".join(sorted(found[passes, note])), note) for passes, note in sorted(found)
     ]

@@ -32,8 +32,8 @@ def indexable(*data: Any) -> Any:
     Parameters
     ----------
     *data : dask dataframes, series or bags, lists of Delayed, dask arrays or data in memory
-        X, y, weights.  Those of unknown length are counted together, in one pass over the data;
-        data in memory are returned as they are.
+        X, y, weights.  Those of unknown length are counted together, in one pass over the data (of
+        Parquet, over the index only); data in memory are returned as they are.
 
     Returns
     -------
@@ -41,6 +41,11 @@ def indexable(*data: Any) -> Any:
         A ``Rows`` object for one argument, a list of them for several.  `Incremental` takes
         it for X, y and ``sample_weight``; it has a ``shape``, ``rows[key]`` for a slice, a mask or
         an array of positions, and ``compute()``.
+
+    Raises
+    ------
+    TypeError
+        If one of them has no rows.
 
     See Also
     --------

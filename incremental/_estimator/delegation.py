@@ -22,7 +22,14 @@ X : dask collection, list of Delayed, or array-like of shape (n_samples, n_featu
 Returns
 -------
 result : dask collection or array of shape {shape}
-    Lazy if X is.  It belongs to the model as it is now."""
+    Lazy if X is.  It belongs to the model as it is now.
+
+Raises
+------
+NotFittedError
+    If the model is not fitted.
+ValueError
+    If X does not have the columns that the model has learned."""
 
 
 def there_if(condition: Callable[[Any], bool]) -> Callable[[Method], Method]:

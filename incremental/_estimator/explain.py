@@ -186,13 +186,19 @@ class ExplainedModel(ScoredModel):
         Returns
         -------
         Explanation
-            Blocks and rows, what each pass reads, memory, the scheduler, and warnings: as
-            attributes, as text (``print``), and as a table in notebooks.
+            A text (``print``) and, in notebooks, a table, with these attributes: ``model``,
+            ``n_blocks``, ``n_rows``, ``passes`` (of each ``what`` it does and how often it
+            ``reads``), ``reads`` of all passes, ``block_bytes``, ``bytes_ahead``, ``prefetch``,
+            ``scheduler``, ``workers`` and ``warnings``.  What is not known before is None.
 
         Raises
         ------
         TypeError or ValueError
             If `fit` would refuse the data, or a parameter, before it reads a block.
+
+        See Also
+        --------
+        fit : Does it.
 
         Notes
         -----

@@ -63,8 +63,7 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     prefetch : int or str, default=None
         At most so many blocks, or blocks of so many bytes ("500 MB"), are computed, or being
         computed, ahead of the block that is being learned.  None means two more blocks than dask
-        has workers, and at most a quarter of the free memory; 0 computes each block in the
-        foreground when its turn has come.
+        has workers, and at most a quarter of the free memory; 0 computes each block in its turn.
     random_state : int, RandomState instance or None, default=None
         Draws the orders of `shuffle`; the same integer gives the same model on every scheduler.
         Also given to the wrapped estimator where its own ``random_state`` is None; None leaves it.
@@ -98,6 +97,8 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
 
     See Also
     --------
+    indexable : Makes dataframes, bags and loaders selectable for searches.
+    incremental.plotting.ValidationScoresDisplay : Plots the scores of `early_stopping`.
     incremental.datasets : Lazy data sets of any size to try it on.
 
     Notes
@@ -125,21 +126,20 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     becomes True, for a block that was changed would be another one in the next pass.  A
     ``max_iter`` of the estimator, which ``partial_fit`` ignores, warns where it was set.
 
-    *Pipelines.* Steps are trained one after the other, each in one pass over blocks that went
+    *Pipelines.*  Steps are trained one after the other, each in one pass over blocks that went
     through those before it; branches of a ColumnTransformer or a FeatureUnion learn in the same
-    pass. Steps that count, sum or collect over all rows (encoders, imputers, vectorizers) learn
-    from summaries: small values, one of each block, that are merged to one of all blocks. So does
+    pass.  Steps that count, sum or collect over all rows (encoders, imputers, vectorizers) learn
+    from summaries: small values, one of each block, that are merged to one of all blocks.  So does
     an estimator with the methods ``block_summary(X, y=None)``, ``merge_summaries(first, second)``
-    and ``fit_summary(summary)``. The last step then takes
-    `max_iter` passes, and is all that `partial_fit`, `shuffle` and early stopping are about.
-    Columns, and steps that only look at the layout of X, are fitted to the first 1,000 rows, which
-    are read once more; whether the output of a ColumnTransformer is sparse is decided there. An
-    encoder takes the sorted categories of columns with a categorical dtype; a missing value is then
-    unknown unless ``categories`` names it (``[["a", "b", np.nan]]``). A parameter ``step__name`` of
-    `fit` is for that step, one without a step for the last. If first rows were read, one of them
-    stays in the model: it shows what methods return for lazy data. Other processes transform with
-    pickles of the steps; where a pickle reorders arrays (``IncrementalPCA.components_``), the last
-    digit may be another.
+    and ``fit_summary(summary)``.  The last step then takes `max_iter` passes, and is all that
+    `partial_fit`, `shuffle` and early stopping are about.  Columns, and steps that only look at the
+    layout of X, are fitted to the first 1,000 rows, which are read once more; whether the output of
+    a ColumnTransformer is sparse is decided there.  An encoder takes the sorted categories of
+    columns with a categorical dtype; a missing value is then unknown unless ``categories`` names it
+    (``[["a", "b", np.nan]]``).  A parameter ``step__name`` of `fit` is for that step, one without a
+    step for the last.  If first rows were read, one of them stays in the model: it shows what
+    methods return for lazy data.  Other processes transform with pickles of the steps; where a
+    pickle reorders arrays (``IncrementalPCA.components_``), the last digit may be another.
 
     *Clusters.*  With a ``distributed.Client``, blocks are computed and learned on its workers, and
     only models reach the client: at checkpoints, which are `prefetch` blocks apart (None: two more
@@ -232,8 +232,15 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
 
         Raises
         ------
+        TypeError or ValueError
+            If the data, a parameter or the estimator is refused before a block is read.
         BlockError
             If a block cannot be computed or learned.
+
+        See Also
+        --------
+        partial_fit : Goes on from the model that is there.
+        explain : Says what `fit` would read.
 
         Examples
         --------
@@ -272,6 +279,8 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
 
         Raises
         ------
+        TypeError or ValueError
+            If the data, a parameter or the estimator is refused before a block is read.
         BlockError
             If a block cannot be computed or learned.
 

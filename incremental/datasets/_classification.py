@@ -35,7 +35,7 @@ def make_classification(
     """Generate a lazy classification problem.
 
     Each class is a number of Gaussian clusters about vertices of a hypercube, as in the
-    scikit-learn function of the same name, whose algorithm this follows block by block.
+    scikit-learn function of the same name, whose algorithm [1]_ this follows block by block.
 
     Parameters
     ----------
@@ -100,6 +100,10 @@ def make_classification(
     Each row draws its cluster at random, so that ``weights`` hold on average, in every block.
     With the same ``random_state`` and rows per block, a longer data set begins with the blocks of
     a shorter one.
+
+    References
+    ----------
+    .. [1] I. Guyon, "Design of experiments for the NIPS 2003 variable selection benchmark", 2003.
 
     Examples
     --------
