@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from incremental._summaries.base import Summaries
-from incremental.exceptions import BlockError, describe
+from incremental.exceptions import BlockError, describe, shorten
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,6 +15,8 @@ class Summary:
 
     n_rows: int
     value: Any
+    #: The number of columns of the block, and their names; None is what it does not have.
+    columns: tuple[int | None, list[str] | None] = (None, None)
 
     def __len__(self) -> int:
         return self.n_rows
@@ -52,19 +54,21 @@ class Gathered:
         self._summaries = summaries
         #: Ranks and summaries: a summary of rank r is that of 2 ** r blocks with rows.
         self._stack: list[tuple[int, Any]] = []
-        #: The last block that was added.
+        #: The last block that was added, and the columns of all.
         self._last = -1
+        self._columns: Any = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Gathered:
         other = Gathered(self._name, self.estimator, self._summaries)
-        other._stack, other._last = list(self._stack), self._last
+        other._stack, other._last, other._columns = list(self._stack), self._last, self._columns
         return other
 
-    def add(self, number: int, summary: Any) -> None:
+    def add(self, number: int, block: Summary) -> None:
         """Add the summary of a block; blocks come in the order of their numbers."""
         if number <= self._last:
             return
-        rank, stack = 0, list(self._stack)
+        self._check_columns(number, block.columns)
+        rank, stack, summary = 0, list(self._stack), block.value
         try:
             while stack and stack[-1][0] == rank:
                 summary = self._merge(stack.pop()[1], summary)
@@ -77,6 +81,22 @@ class Gathered:
                 number,
             ) from error
         self._stack, self._last = [*stack, (rank, summary)], number
+
+    def _check_columns(self, number: int, columns: tuple[int | None, list[str] | None]) -> None:
+        """Refuse other columns than those before: what is summarised is known by its place."""
+        if not self._stack:
+            self._columns = columns
+        if columns != self._columns:
+            found, before = (
+                f"{n or 'no'} columns without names" if names is None else shorten(names)
+                for n, names in (columns, self._columns)
+            )
+            raise BlockError(
+                f"Every block must have the same columns, in the same order, for the step "
+                f"{self._name}. Got {found} in block {number}, and {before} before; select them "
+                "in each block.",
+                number,
+            )
 
     def _merge(self, first: Any, second: Any) -> Any:
         return self._summaries.merge(self.estimator, first, second)

@@ -79,7 +79,7 @@ class StepsLearner(Learner):
         has_rows = super().learn(number, {**block, **parts})
         for step, summary in both if has_rows else ():
             if isinstance(step, Gathered):
-                step.add(number, summary.value)
+                step.add(number, summary)
         return has_rows
 
     def _learn_batch(self, batch: Block) -> None:

@@ -13,6 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from incremental._compat import num_samples, safe_indexing
+from incremental._data.container import columns_of_rows
 from incremental._learning.block_checks import check_block, check_rows
 from incremental._pipelines.gathered import Summary
 from incremental._planning.plan import Plan
@@ -69,7 +70,8 @@ class Summarise:
     done = "summarised"
 
     def __call__(self, X: Any, y: Any = None) -> Summary:
-        return Summary(num_samples(X), self.summaries.block(self.estimator, as_pandas(X), y))
+        summary = self.summaries.block(self.estimator, as_pandas(X), y)
+        return Summary(num_samples(X), summary, columns_of_rows(X))
 
 
 #: What happens to a block on its way to a step.

@@ -35,7 +35,7 @@ def find_scorer(estimator: Any, scoring: Any) -> Any:
     for one in several if isinstance(scoring, (dict, list, tuple, set)) else [scoring]:
         if callable(one):
             _check_is_no_metric(one)
-        elif one is not None:
+        else:
             _check_name(one)
     return check_scoring(estimator, scoring)
 

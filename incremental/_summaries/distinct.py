@@ -112,11 +112,6 @@ class Table:
         self.is_sparse = is_sparse
 
     def merge(self, other: Table) -> Table:
-        if len(self.columns) != len(other.columns):
-            raise ValueError(
-                f"All blocks of X must have the same columns. Got {len(self.columns)} and "
-                f"{len(other.columns)}."
-            )
         pairs = zip(self.columns, other.columns, strict=True)
         return Table([one.merge(two) for one, two in pairs], self.names, self.is_sparse)
 

@@ -80,7 +80,7 @@ def _check_rows(estimator: Any, summary: Table, roles: list[np.ndarray], n_rows:
     """Refuse to make more rows than a few for each value: see `_repeats`."""
     most = 4 * most_values()
     if n_rows > most:
-        rare = [summary.name(i) for i, one in enumerate(roles) if len(one) and not one.any()]
+        rare = [summary.name(i) for i, one in enumerate(roles) if not one.any()]
         raise ValueError(
             f"{type(estimator).__name__} is fitted on at most {most} rows that stand for all, but "
             f"needs {n_rows}: all values of the columns {shorten(rare)} are infrequent, and other "
@@ -162,7 +162,7 @@ def _repeats(roles: list[np.ndarray]) -> tuple[int, list[np.ndarray]]:
     """
     limit = 2
     for others in roles:
-        if len(others) and not others.any():
+        if not others.any():
             for one in roles:
                 n_frequent = int((one == 1).sum())
                 n_rest = len(one) - n_frequent
@@ -174,7 +174,7 @@ def _repeats(roles: list[np.ndarray]) -> tuple[int, list[np.ndarray]]:
         lacking = n_rows - int(n.sum())
         if one.any():
             n[np.argmax(one != 0)] += lacking
-        elif len(one):
+        else:
             n += lacking // len(one)
             n[: lacking % len(one)] += 1
     return limit, repeats

@@ -338,6 +338,9 @@ def test_columns_that_a_column_transformer_looks_for_must_be_there(remainder, in
     check_columns(by_position.fit(FRAME), da.ones((4, 2)))
     with pytest.raises(ValueError, match=r"the columns \['a'\] that ColumnT.*Got \['b'\] instead"):
         check_columns(by_position, LAZY_FRAME[["b"]])
+    by_slice = make_column_transformer((StandardScaler(), slice("a", "b")))
+    with pytest.raises(ValueError, match="Got 2 columns without names"):
+        check_columns(by_slice.fit(FRAME), da.ones((4, 2)))
     by_selector = make_column_transformer((StandardScaler(), make_column_selector("a")))
     with pytest.raises(ValueError, match="Got 2 columns without names"):
         check_columns(by_selector.fit(FRAME), da.ones((4, 2)))

@@ -248,7 +248,7 @@ def test_has_the_methods_of_the_estimator_and_no_others(estimator, method):
 
 def test_learned_attributes_are_read_through(source):
     model = Incremental(sgd())
-    assert not hasattr(model, "coef_")
+    assert not hasattr(model, "coef_") and "coef_" not in dir(model)
     model.fit(source.X, source.y)
     assert model.coef_ is model.estimator_.coef_
     assert model.n_features_in_ == 3

@@ -163,3 +163,5 @@ def test_labels_that_cannot_be_compared_are_told_apart():
 def test_labels_of_a_kind_that_cannot_be_compared_are_refused():
     with pytest.raises(ValueError, match="Got"):
         check_labels(np.array([1, 2]), np.array(["a", "b", "c"]))
+    with pytest.raises(ValueError, match=r"Got \[1, 2\] in rows 0, 1"):
+        check_labels(np.array([1, 2]), np.array(["2020", "2021", "2022"], dtype="M8[Y]"))

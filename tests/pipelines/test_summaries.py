@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import VarianceThreshold
-from sklearn.impute import SimpleImputer
+from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import (
@@ -22,7 +22,7 @@ from sklearn.preprocessing import (
 )
 
 from incremental import BlockError, Incremental
-from incremental._pipelines.gathered import Gathered
+from incremental._pipelines.gathered import Gathered, Summary
 from incremental._summaries.table import summaries_of
 from tests.conftest import Source, in_blocks, loop, same_state
 from tests.pipelines.common import CLASSES, frame, lazy, partitions, sgd
@@ -42,8 +42,8 @@ def test_summaries_are_merged_in_a_tree_of_few(source):
         gathered = Gathered("spelled", step, summaries_of(step))
         names = [chr(ord("a") + i) for i in range(n)]
         for i, name in enumerate(names):
-            gathered.add(3 * i, name)
-            gathered.add(3 * i, "seen before")
+            gathered.add(3 * i, Summary(1, name))
+            gathered.add(3 * i, Summary(1, "seen before"))
             assert len(gathered._stack) <= 1 + np.log2(i + 1)
         gathered.fit(step)
         assert step.spelled_ == merged(step.merge_summaries, names)
@@ -262,6 +262,26 @@ def test_an_error_in_a_summary_names_the_block_and_the_step(scheduler):
         assert not hasattr(model, "estimator_")
     with pytest.raises(ValueError, match="^X has NaN"):  # data in memory have no blocks
         Incremental(Centre()).fit(X)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [OneHotEncoder(), SimpleImputer(), MissingIndicator(), VarianceThreshold(), Centre()],
+    ids=lambda step: type(step).__name__,
+)
+def test_blocks_of_other_columns_are_refused(step):
+    first = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    for other, got in (
+        (first[["b", "a"]], r"\['b', 'a'\]"),
+        (first.rename(columns={"a": "c"}), r"\['c', 'b'\]"),
+        (first[["a"]], r"\['a'\]"),
+        (first.to_numpy(), "2 columns without names"),
+    ):
+        blocks = [dask.delayed(block) for block in (first, first, other)]
+        with pytest.raises(
+            BlockError, match=rf"same columns.*Got {got} in block 2, and \['a', 'b'"
+        ):
+            Incremental(step).fit(blocks)
 
 
 def test_an_error_where_summaries_are_merged_names_the_block_and_the_step(source):

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import SGDRegressor
 from sklearn.model_selection import GridSearchCV
+from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
@@ -115,6 +116,38 @@ def test_frames_outputs_and_delayed_blocks_are_transformed(data):
     memory = Incremental(target).fit(X, y)
     assert same_state(memory.transformer_, StandardScaler().fit(y.reshape(-1, 1)))
     assert memory.predict(X).shape == (200,)
+
+
+def test_several_outputs_are_transformed_and_blocks_without_rows_left_out(data):
+    X, y = dask.compute(data.X, da.stack([data.y, data.X[:, 1]], axis=1))
+    blocks = [(X[i:j], y[i:j]) for i, j in ((0, 50), (50, 50), (50, 200))]
+    regressor = MultiOutputRegressor(sgd())
+    target = TransformedTargetRegressor(regressor, transformer=StandardScaler())
+    model = Incremental(target).fit(
+        *([dask.delayed(v) for v in part] for part in zip(*blocks, strict=True))
+    )
+    scaler = loop(StandardScaler(), [(y,) for _, y in blocks if len(y)])
+    assert same_state(model.transformer_, scaler)
+    expected = loop(regressor, [(x, scaler.transform(y)) for x, y in blocks if len(y)])
+    assert np.array_equal(
+        model.predict(data.X).compute(), scaler.inverse_transform(expected.predict(X))
+    )
+
+
+def test_a_block_whose_y_cannot_be_transformed_is_named(data):
+    y = data.y.compute()
+    number = y.argmax() // 20
+
+    def refuse(part):
+        if part.max() == y.max():
+            raise ValueError("too large")
+        return part
+
+    target = TransformedTargetRegressor(
+        sgd(), func=refuse, inverse_func=np.array, check_inverse=False
+    )
+    with pytest.raises(BlockError, match=f"Block {number} of y .*FunctionTransformer: .*too large"):
+        Incremental(target).fit(data.X, data.y)
 
 
 def test_early_stopping_and_searches_score_the_y_that_was_given(data):

@@ -69,6 +69,14 @@ def test_the_mean_is_that_of_the_exact_sum():
     assert found.statistics_ == [0.6]
 
 
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.filterwarnings("ignore:Skipping features")
+def test_columns_that_are_missing_everywhere_are_learned_as_by_fit(keep):
+    X = np.array([[1.0, np.nan], [1.0, np.nan], [2.0, np.nan]])
+    for strategy in ("mean", "most_frequent"):
+        compare(SimpleImputer(strategy=strategy, keep_empty_features=keep), cut(X, [1]))
+
+
 @pytest.mark.parametrize("strategy", ["median", np.max])
 def test_what_is_no_sum_is_refused_and_something_else_named(strategy):
     imputer = SimpleImputer(strategy=strategy)

@@ -160,6 +160,11 @@ def test_what_fit_refuses_is_refused(score, X, y):
     compare(SelectKBest(score, k=1), cut(np.array(X), [1]), cut(np.array(y, dtype=object), [1]))
 
 
+def test_counts_below_zero_are_refused():
+    with pytest.raises(ValueError, match="must be non-negative"):
+        learned(SelectKBest(chi2, k=1), [np.array([[1.0], [-1.0]])], [np.array([0, 1])])
+
+
 def test_a_selection_without_y_is_refused():
     with pytest.raises(ValueError, match="y"):
         learned(SelectKBest(f_classif, k=1), [np.ones((2, 1))])

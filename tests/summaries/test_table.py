@@ -90,11 +90,6 @@ def test_columns_that_grow_without_end_are_noticed(kind):
             learned(estimator, cut(frame, [2]))
 
 
-def test_blocks_of_other_columns_are_refused():
-    with pytest.raises(ValueError, match="same columns. Got 1 and 2"):
-        learned(OneHotEncoder(), [np.ones((1, 1)), np.ones((1, 2))])
-
-
 class Range(BaseEstimator):
     """An estimator of somebody else."""
 

@@ -82,6 +82,12 @@ def test_features_of_dicts_are_those_of_all_rows(sort, dicts, data):
     compare(DictVectorizer(sort=sort), cut(dicts, data.draw(cuts(len(dicts)))))
 
 
+def test_of_terms_that_are_counted_once_a_text_those_of_most_texts_stay():
+    texts = ["b b b b", "a c", "c a", "d"]
+    found = compare(CountVectorizer(analyzer="char", max_features=3, binary=True), cut(texts, [2]))
+    assert sorted(found.vocabulary_) == [" ", "a", "c"]
+
+
 @pytest.mark.parametrize("value", [3.5, None, np.nan])
 def test_what_is_no_text_is_refused_as_by_fit(value):
     compare(CountVectorizer(), [["a text"], [value]])
