@@ -117,7 +117,13 @@ USES = {
 }
 
 
-@pytest.mark.parametrize("use", USES)
+#: Cut blocks of a file, and an order of each fold, are in others, too.
+SLOW = "folds that cut blocks", "shuffled folds"
+
+
+@pytest.mark.parametrize(
+    "use", [pytest.param(u, marks=[pytest.mark.slow] if u in SLOW else []) for u in USES]
+)
 def test_each_block_is_loaded_once_a_meeting_for_the_same_results(use, source, threads_as_workers):
     function, at_most, is_lazy = USES[use]
     y = source.y if is_lazy else source.y_memory
