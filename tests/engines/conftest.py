@@ -35,7 +35,7 @@ def clean(three_processes):
         time.sleep(0.5)
     with client.as_current():
         yield client
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while left := client.run_on_scheduler(
         lambda dask_scheduler: list(map(str, dask_scheduler.tasks))
     ):
