@@ -102,7 +102,6 @@ def pytest_collection_modifyitems(items):
 
 def pytest_collection_finish():
     """Let no garbage collection look at modules and tests again: they stay until the end."""
-    gc.collect()
     gc.freeze()
 
 
