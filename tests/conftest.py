@@ -194,6 +194,18 @@ def processes(forkserver):
 
 
 @pytest.fixture(scope="session")
+def three_processes(forkserver):
+    """The client of a cluster for all tests."""
+    distributed = pytest.importorskip("distributed")
+    from tests.engines.on_clusters import start_cluster
+
+    with start_cluster() as cluster:
+        # Not the default one: tests of other files run in this process, too.
+        with distributed.Client(cluster, set_as_default=False) as client:
+            yield client
+
+
+@pytest.fixture(scope="session")
 def two_jobs():
     """How many processes joblib starts; it keeps them for all tests that use it."""
     return 2
