@@ -158,6 +158,13 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def slow(session: nox.Session) -> None:
+    """What takes long, and of which the other tests show most."""
+    session.install("-e", ".[test]")
+    run_tests(session, "-m", "slow")
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Everything, counting the lines that ran; less than 99 % fails."""
     session.install("-e", ".[test]")

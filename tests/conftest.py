@@ -102,7 +102,6 @@ def pytest_collection_modifyitems(items):
 
 def pytest_collection_finish():
     """Let no garbage collection look at modules and tests again: they stay until the end."""
-    gc.collect()
     gc.freeze()
 
 
@@ -192,6 +191,18 @@ def processes(forkserver):
     context = dask.multiprocessing.get_context()
     with ProcessPoolExecutor(2, context) as pool:
         yield pool
+
+
+@pytest.fixture(scope="session")
+def three_processes(forkserver):
+    """The client of a cluster for all tests."""
+    distributed = pytest.importorskip("distributed")
+    from tests.engines.on_clusters import start_cluster
+
+    with start_cluster() as cluster:
+        # Not the default one: tests of other files run in this process, too.
+        with distributed.Client(cluster, set_as_default=False) as client:
+            yield client
 
 
 @pytest.fixture(scope="session")

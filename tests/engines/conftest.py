@@ -1,4 +1,4 @@
-"""Two clusters for all tests of a process: three processes, and two threads of this one."""
+"""Clusters for all tests of a process: one of three processes, one of two threads of this one."""
 
 from __future__ import annotations
 
@@ -9,18 +9,6 @@ from importlib.util import find_spec
 import pytest
 
 collect_ignore_glob = [] if find_spec("distributed") else ["test_cluster_*"]
-
-
-@pytest.fixture(scope="session")
-def three_processes(forkserver):
-    import distributed
-
-    from tests.engines.on_clusters import start_cluster
-
-    with start_cluster() as cluster:
-        # Not the default one: tests of other files run in this process, too.
-        with distributed.Client(cluster, set_as_default=False) as client:
-            yield client
 
 
 @pytest.fixture
@@ -35,7 +23,7 @@ def clean(three_processes):
         time.sleep(0.5)
     with client.as_current():
         yield client
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while left := client.run_on_scheduler(
         lambda dask_scheduler: list(map(str, dask_scheduler.tasks))
     ):

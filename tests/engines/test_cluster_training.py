@@ -98,7 +98,7 @@ def test_a_secured_cluster_works_unchanged(forkserver):
     [{}, {"batch_size": 30}, {"shuffle": True, "max_iter": 2, "batch_size": 7}, {"prefetch": 0}],
 )
 def test_workers_may_be_threads_of_this_process(options, threads_as_workers):
-    X, y = classification(n_blocks=12)
+    X, y = classification(n_blocks=6)
     model = Incremental(SGDClassifier(random_state=0), random_state=0, **options)
     with dask.config.set(scheduler="synchronous"):
         expected = clone(model).fit(X, y)

@@ -167,27 +167,8 @@ def test_a_method_that_must_look_at_a_block_leaves_the_shuffle_whole():
             assert sorted(found) == list(range(N_ROWS))
 
 
-@pytest.fixture(scope="module")
-def two_processes():
-    import distributed
-
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
-
-
-@pytest.fixture
-def client(two_processes):
-    with two_processes.as_current():
-        yield two_processes
-
-
 @pytest.mark.parametrize("name", ["shuffled", "merged"])
-def test_a_cluster_shuffles_between_its_workers(name, client):
+def test_a_cluster_shuffles_between_its_workers(name, clean):
     shuffled = SHUFFLED[name](frame())
     rows, targets = learned(shuffled[["u"]], shuffled["a"], 2)
     for row, target in zip(rows, targets, strict=True):
@@ -195,14 +176,14 @@ def test_a_cluster_shuffles_between_its_workers(name, client):
         assert (target == 2 * row).all()
 
 
-def test_a_fit_within_a_task_shuffles_between_workers(client):
+def test_a_fit_within_a_task_shuffles_between_workers(clean):
     shuffled = frame().shuffle("k")
-    model = client.submit(Incremental(Memory()).fit, shuffled[["u"]], shuffled["a"]).result()
+    model = clean.submit(Incremental(Memory()).fit, shuffled[["u"]], shuffled["a"]).result()
     assert sorted(model.rows_) == list(range(N_ROWS))
     assert model.targets_ == [2 * u for u in model.rows_]
 
 
-def test_a_cluster_refuses_shuffles_through_files(client):
+def test_a_cluster_refuses_shuffles_through_files(clean):
     through_files = frame().shuffle("k", shuffle_method="disk")[["u"]]
     groups = db.from_sequence(range(9)).groupby(lambda i: i % 2, shuffle="disk")
     for X in (through_files, through_files.to_dask_array(), through_files.to_delayed(), groups):

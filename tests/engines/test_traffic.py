@@ -1,7 +1,6 @@
 """What travels through a client, and what does not leave the process that it is in."""
 
 import dask.array as da
-import distributed
 import joblib
 import numpy as np
 import pytest
@@ -15,23 +14,6 @@ from benchmarks._clusters import traffic
 from incremental import Incremental
 
 
-@pytest.fixture(scope="module")
-def two_processes():
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
-
-
-@pytest.fixture
-def client(two_processes):
-    with two_processes.as_current():
-        yield two_processes
-
-
 @pytest.mark.parametrize(
     "params",
     [
@@ -40,12 +22,12 @@ def client(two_processes):
         {"estimator": make_pipeline(StandardScaler(), SGDClassifier(random_state=0))},
     ],
 )
-def test_a_fit_of_data_in_memory_within_a_task_ends(params, client):
+def test_a_fit_of_data_in_memory_within_a_task_ends(params, clean):
     X = np.random.default_rng(0).random((40, 3))
     y = (X[:, 0] > 0.5).astype(int)
     model = Incremental(SGDClassifier(random_state=0), random_state=0).set_params(**params)
     expected = clone(model).fit(X, y)
-    found = client.submit(model.fit, X, y).result(60)
+    found = clean.submit(model.fit, X, y).result(60)
     assert (found.decision_function(X) == expected.decision_function(X)).all()
     grid = {"prefetch": [0, 1]}
     with joblib.parallel_config("dask"):
@@ -55,7 +37,7 @@ def test_a_fit_of_data_in_memory_within_a_task_ends(params, client):
     assert (search.cv_results_["mean_test_score"] == scores).all()
 
 
-def test_no_block_passes_through_the_client(client):
+def test_no_block_passes_through_the_client(clean):
     X = da.random.default_rng(0).random((400_000, 4), chunks=(20_000, 4))
     with traffic() as seen:
         values = X.compute()

@@ -208,10 +208,21 @@ def test_scores_are_those_of_the_same_blocks_and_only_what_the_table_says_is_con
     assert dimensions == whole(whole_X, y_is_lazy and (whole_y or folds_need_y))
 
 
+#: One of each kind of task that scikit-learn hands to processes.
+QUICK = {
+    "GridSearchCV",
+    "cross_validate",
+    "cross_val_predict",
+    "learning_curve",
+    "permutation_test_score",
+    "permutation_importance",
+}
+
+
 @pytest.mark.parametrize(
     ("tool", "splitter"),
     [
-        pair(t, s, "GridSearchCV")
+        pytest.param(t, s, marks=[] if t in QUICK and s == "KFold" else pytest.mark.slow)
         for t in TOOLS
         for s in ("KFold", "GroupKFold")
         if "decision" not in t

@@ -57,26 +57,15 @@ def test_the_model_is_the_same_on_every_scheduler(scheduler):
     )
 
 
-@pytest.fixture(scope="module")
-def client():
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0"
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
-
-
 @pytest.mark.parametrize("batch_size", [None, 30])
-def test_the_model_is_the_same_on_a_cluster(batch_size, client):
+def test_the_model_is_the_same_on_a_cluster(batch_size, three_processes):
     X = da.random.default_rng(0).random((100, 3), chunks=(20, 3))
     y = (X[:, 0] > X[:, 1]).astype(int)
     # Not IncrementalPCA: a pickle puts its arrays in another order, which BLAS rounds otherwise.
     deep = make_pipeline(StandardScaler(copy=False), MaxAbsScaler())
     union = make_column_transformer((deep, [0, 1]), (MinMaxScaler(), [2]))
     model = Incremental(make_pipeline(union, sgd()), max_iter=2, batch_size=batch_size)
+    client = three_processes
     with client.as_current(), dask.config.set(scheduler=client):
         found = model.fit(X, y).estimator_
         score = model.score(X, y)

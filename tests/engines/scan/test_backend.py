@@ -401,7 +401,7 @@ def test_nothing_lazy_stays_in_what_is_returned(source):
 
 SCRIPT = """
 import threading, dask, dask.array as da, joblib, numpy as np, faulthandler
-faulthandler.dump_traceback_later(50, exit=True)
+faulthandler.dump_traceback_later(100, exit=True)
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from incremental import Incremental

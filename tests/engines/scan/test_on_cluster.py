@@ -119,7 +119,13 @@ USES = {
 }
 
 
-@pytest.mark.parametrize("use", USES)
+#: Cut blocks of a file, and an order of each fold, are in others, too.
+SLOW = "folds that cut blocks", "shuffled folds"
+
+
+@pytest.mark.parametrize(
+    "use", [pytest.param(u, marks=[pytest.mark.slow] if u in SLOW else []) for u in USES]
+)
 def test_each_block_is_loaded_once_a_meeting_for_the_same_results(use, source, threads_as_workers):
     function, at_most, is_lazy = USES[use]
     y = source.y if is_lazy else source.y_memory
@@ -269,7 +275,7 @@ def test_a_session_within_a_task_leaves_its_thread_to_others(source, clean):
         clean.submit(use, source.X, source.y_memory, pure=False)
         for _ in range(4)  # more than there are threads
     ]
-    found = [future.result(timeout=60) for future in futures]
+    found = [future.result(timeout=300) for future in futures]
     del futures
     with dask.config.set(scheduler="synchronous"):
         expected = cross_val_score(sgd(), source.X, source.y_memory, cv=KFold(3))
