@@ -3,6 +3,8 @@
 No schedule is faster than all waiting divided by the threads, or than the longest chain: a block
 that is loaded, and all that one model learns.  The same models by hand, each a chain of
 ``dask.delayed`` over the same blocks in one graph, say what the machine can do.
+
+In memory are blocks of 8 MB: how many different ones there are on the cluster at once.
 """
 
 from __future__ import annotations
@@ -16,22 +18,23 @@ from typing import Any
 
 import dask
 import dask.array as da
+import distributed
 import joblib
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from benchmarks._claims import Row, in_turns, main
-from benchmarks._clusters import N_WORKERS, cluster
+from benchmarks._clusters import N_WORKERS, cluster, most_live
 from incremental import Incremental
 
 N_BLOCKS, SECONDS, N_ROWS = 24, 0.05, 100
 
 
-def load(number: int, log: str, seconds: float) -> np.ndarray:
+def load(number: int, log: str, seconds: float, n_rows: int) -> np.ndarray:
     with open(log, "a") as file:
         file.write(f"{number}\n")
     time.sleep(seconds)
-    return np.full((N_ROWS, 100), float(number))
+    return np.full((n_rows, 100), float(number))
 
 
 class Chained(BaseEstimator):
@@ -47,10 +50,12 @@ class Chained(BaseEstimator):
         return self
 
 
-def data(log: str, n_blocks: int = N_BLOCKS, seconds: float = SECONDS) -> da.Array:
+def data(
+    log: str, n_blocks: int = N_BLOCKS, seconds: float = SECONDS, n_rows: int = N_ROWS
+) -> da.Array:
     loading = dask.delayed(load, pure=True)
-    blocks = [loading(number, log, seconds) for number in range(n_blocks)]
-    return da.concatenate([da.from_delayed(block, (N_ROWS, 100), float) for block in blocks])
+    blocks = [loading(number, log, seconds, n_rows) for number in range(n_blocks)]
+    return da.concatenate([da.from_delayed(block, (n_rows, 100), float) for block in blocks])
 
 
 def fit(model: Any, X: da.Array) -> float:
@@ -102,10 +107,22 @@ def rows(n_models: int, target: float) -> list[Row]:
     ]
 
 
+def memory(client: distributed.Client) -> Row:
+    n_rows, size = 10_000, 8_000_000
+
+    def most_blocks(n_models: int) -> float:
+        X = data(os.devnull, n_rows=n_rows)
+        return most_live(client, size // 2, lambda: in_one_scan(n_models, X)) / size
+
+    claim = "cluster, one scan, 12 models: blocks in memory over those of one model"
+    return Row(claim, most_blocks(12) / most_blocks(1), 1.5)
+
+
 def run() -> list[Row]:
-    with cluster():
+    with cluster() as client:
         in_one_scan(3, data(os.devnull, 6, 0.0), 0.0)
-        return [row for n, target in ((2, 1.3), (6, 1.15), (12, 1.1)) for row in rows(n, target)]
+        found = [row for n, target in ((2, 1.3), (6, 1.15), (12, 1.1)) for row in rows(n, target)]
+        return [*found, memory(client)]
 
 
 if __name__ == "__main__":
