@@ -6,6 +6,7 @@ import warnings
 
 import dask
 import dask.array as da
+import joblib
 import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
@@ -17,6 +18,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression, SGDClassifier, SGDRegressor
 from sklearn.model_selection import (
     GridSearchCV,
+    GroupKFold,
     HalvingGridSearchCV,
     KFold,
     RandomizedSearchCV,
@@ -94,6 +96,23 @@ def grid(estimator, grid=ALPHAS, X=X, y=Y, fit=None, **options):
     return GridSearchCV(estimator, grid, **{"cv": 2, **options}).fit(X, y, **(fit or {}))
 
 
+#: Small integers, lists, ranges and masks of the rows to learn from and to be tested on.
+POSITIONS = [
+    (np.arange(40, N, dtype=np.uint8), np.arange(40, dtype=np.int16)),
+    (list(range(40)), range(40, N)),
+    (np.arange(N) % 3 > 0, np.arange(N) % 3 == 0),
+]
+
+
+def by_threads(alpha):
+    with joblib.parallel_config("threading", n_jobs=2):
+        return cross_val_score(Incremental(sgd(alpha=alpha)), X, Y, cv=2)
+
+
+def goes_on(model):
+    return model.partial_fit(X, Y).coef_
+
+
 CASES = {
     "a search": lambda: grid(model()),
     "no refit": lambda: grid(model(), refit=False),
@@ -107,6 +126,8 @@ CASES = {
     "shuffled KFold": lambda: grid(model(), cv=KFold(3, shuffle=True, random_state=0)),
     "TimeSeriesSplit": lambda: grid(model(), cv=TimeSeriesSplit(3)),
     "ShuffleSplit": lambda: grid(model(), cv=ShuffleSplit(2, random_state=0)),
+    "positions of any kind": lambda: grid(model(), cv=POSITIONS),
+    "groups": lambda: grid(model(), cv=GroupKFold(3), fit={"groups": np.arange(N) // 10}),
     "repeated": lambda: grid(
         model(), cv=RepeatedStratifiedKFold(n_splits=2, n_repeats=2, random_state=0)
     ),
@@ -197,6 +218,12 @@ CASES = {
     ),
     "naive Bayes": lambda: grid(
         Incremental(GaussianNB()), {"estimator__var_smoothing": [1e-9, 1e-2]}
+    ),
+    "another backend within": lambda: joblib.Parallel()(
+        joblib.delayed(by_threads)(alpha) for alpha in (1e-4, 1e-1)
+    ),
+    "models that go on": lambda: joblib.Parallel()(
+        joblib.delayed(goes_on)(model().fit(X, Y)) for _ in range(2)
     ),
     "centred data": lambda: grid(model(), X=X - X.mean(0)),
     "scaled data": lambda: grid(model(), X=(X - X.mean(0)) / X.std(0), y=(X[:, 0] > 0) * 1),

@@ -38,8 +38,8 @@ from tests.engines.scan.same import plain, with_backend
 
 pytestmark = pytest.mark.soak
 
-#: Seconds after which a case that has not used `LEAST` of the processor in them is taken for one that
-#: hangs: on a busy machine one that does not may take minutes.
+#: Seconds after which a case is taken for one that hangs if it has used less than `LEAST` of the
+#: processor in them: on a busy machine one that does not hang may take minutes.
 DEADLINE = 120
 LEAST = 0.1
 
