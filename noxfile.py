@@ -118,9 +118,9 @@ def thirdparty(session: nox.Session, library: str) -> None:
         "skorch": (["torch"], ["-m", "thirdparty", "tests/thirdparty/test_skorch.py"]),
         "river": ([], ["-m", "thirdparty", "tests/thirdparty/test_river.py"]),
         "scikit-learn-intelex": ([], ["-m", "thirdparty", "tests/thirdparty/test_sklearnex.py"]),
-        "imbalanced-learn": ([], ["tests/pipelines/test_refusals.py"]),
+        "imbalanced-learn": ([], ["-m", "thirdparty", "tests/pipelines/test_refusals.py"]),
         "xarray": ([], ["tests/data/test_nearly_right.py"]),
-        "skops": ([], ["tests/test_skops.py"]),
+        "skops": ([], ["-m", "thirdparty", "tests/test_skops.py"]),
     }[library]
     session.install("-e", ".[test]", library, *extra)
     run_tests(session, "-n0", *tests)

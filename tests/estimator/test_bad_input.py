@@ -13,7 +13,7 @@ import pytest
 import sklearn
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
+from sklearn.linear_model import LinearRegression, SGDClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
@@ -339,7 +339,7 @@ def test_predicting_before_fitting_is_refused(source):
 
 
 def test_a_fitted_estimator_has_to_be_frozen_to_predict(source):
-    model = Incremental(LogisticRegression().fit(np.eye(3), [0, 1, 1]))
+    model = Incremental(LinearRegression().fit(np.eye(3), [0, 1, 1]))
     message = r"not fitted yet.*pass Incremental\(FrozenEstimator\(estimator\)\)"
     refused(model, lambda: model.predict(source.X), NotFittedError, message)
     assert not source.reads
