@@ -59,10 +59,10 @@ def write(folder: Path, kind: str, size: int) -> None:
         to_file(table.append_column("label", pa.array(numbers[i][:, 0] > 0.5, pa.int64())), path)
 
 
-def lazy(folder: Path, kind: str) -> Data:
+def lazy(folder: Path, kind: str, **how: str) -> Data:
     if kind == "Zarr":
         return da.from_zarr(folder / "X"), da.from_zarr(folder / "y")
-    frame = dd.read_csv(folder / "*.csv") if kind == "CSV" else dd.read_parquet(folder)
+    frame = dd.read_csv(folder / "*.csv") if kind == "CSV" else dd.read_parquet(folder, **how)
     return frame[FEATURES], frame["label"]
 
 
@@ -91,9 +91,9 @@ def learn(blocks: Iterable[Data]) -> SGDClassifier:
     return model
 
 
-def ours(folder: Path, kind: str) -> SGDClassifier:
+def ours(folder: Path, kind: str, **how: str) -> SGDClassifier:
     model = Incremental(SGDClassifier(random_state=0), classes=[0, 1])
-    return model.fit(*lazy(folder, kind)).estimator_
+    return model.fit(*lazy(folder, kind, **how)).estimator_
 
 
 def by_file(folder: Path, kind: str) -> SGDClassifier:
@@ -107,7 +107,7 @@ def by_partition(folder: Path, kind: str) -> SGDClassifier:
 
 
 def two_threads(folder: Path, kind: str) -> SGDClassifier:
-    """Load ahead in two threads, as many blocks as `Incremental` by default."""
+    """Load ahead in two threads, one block less than `Incremental` by default."""
 
     def ahead() -> Iterator[Data]:
         waiting = deque(loads(folder, kind))

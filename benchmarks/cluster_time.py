@@ -1,6 +1,7 @@
 """Three workers, 60 blocks of 100 ms to load and 100 ms to learn: as long as the fits alone.
 
-No schedule is faster than all fits one after the other, or all loads divided by the threads.
+No schedule is faster than all fits one after the other, or all loads divided by the threads.  The
+load before the first fit is 2 % of that; the rest is the scheduler, between two steps.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def run() -> list[Row]:
         turns = in_turns(3, lambda: Incremental(Sleeping(SECONDS)).fit(X, y))
     measured = statistics.median(seconds for (seconds,) in turns)
     claim = "cluster, 60 blocks of 100 ms: time over the longer of all fits and loads per thread"
-    return [Row(claim, measured / bound, 1.10)]
+    return [Row(claim, measured / bound, 1.05)]
 
 
 if __name__ == "__main__":

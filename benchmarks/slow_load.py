@@ -7,6 +7,10 @@ not calculated but measured, as the time that bare threads, as many as the wrapp
 one that learns, take for the same work without an order: two cores that share a machine are not
 twice as fast as one.
 
+No order reaches 1: before the first fit there is a load, and after the last loads there are two
+fits, 2 % of the loads that wait.  What the wrapper computes itself takes 1.5 %: 10 ms for 100
+blocks, a third of which is its plan.  The rest is threads that wake up late.
+
 The loop that waits for a block, learns, and waits for the next is compared for the load that
 waits only: on two cores a load that computes leaves no more than half of its time to win.
 """
@@ -114,7 +118,7 @@ def run() -> list[Row]:
     over_ideal = statistics.median(mine / max(bounds) for mine, *bounds, _ in turns)
     over_loop = statistics.median(mine / naive for mine, *_, naive in turns)
     rows = [
-        Row("waiting load twice as long as fit: time over the ideal", over_ideal, 1.08),
+        Row("waiting load twice as long as fit: time over the ideal", over_ideal, 1.05),
         Row("the same: time over the loop of compute and partial_fit", over_loop, 0.5),
     ]
     computing = lazy(load_computing, 2 * rounds)

@@ -34,9 +34,12 @@ def culled(graph: HighLevelGraph, keys: list[Key]) -> dict[Key, Any]:
     """
     is_old = any(layer.has_legacy_tasks for layer in graph.layers.values())
     all_keys = graph.get_all_external_keys() if is_old else set()
-    wanted, found = set(keys), {}
+    wanted = set(keys)
+    found: dict[Key, Any] = {}
     for name in reversed(toposort(graph.layers, dependencies=graph.dependencies)):
         layer, below = graph.layers[name].cull(wanted, all_keys)
+        if not below:  # a layer that is not needed may come back whole
+            continue
         found.update(layer)
         wanted.update(*below.values())
         wanted -= below.keys()

@@ -21,7 +21,7 @@ from incremental._data.blocks import make_blocks
 from incremental._data.containers import (
     is_per_row,
 )
-from incremental._data.graphs import in_few_layers
+from incremental._data.graphs import culled, in_few_layers
 from incremental._data.rows import Rows
 from tests.conftest import examples
 from tests.data.made import (
@@ -395,6 +395,20 @@ def test_layers_that_are_written_out_are_put_into_one():
     few.validate()
     found = dask.get(dict(few), list(X.__dask_keys__()))
     assert np.array_equal(np.concatenate([block for (block,) in found]), X.compute())
+
+
+def test_layers_are_culled_to_what_dask_leaves_of_them():
+    old = HighLevelGraph.from_collections("old", {("old", i): (operator.neg, i) for i in range(9)})
+    blocks = [da.from_delayed(Delayed(("old", i), old, layer="old"), (), int) for i in range(9)]
+    X = da.concatenate([da.full((4, 2), 1) * block for block in blocks]) + 1  # Blockwise at the end
+    X = X.rechunk({0: 6})[6:30] - np.arange(2)
+    every = [key for (key,) in X.__dask_keys__()]
+    for keys in (every[:1], every):
+        found = culled(X.dask, keys)
+        assert found.keys() == dict(X.dask.cull(set(keys))).keys()
+        whole = np.concatenate(dask.get(found, keys))
+        assert np.array_equal(whole, X.compute()[: len(whole)])
+    assert len(culled(X.dask, every[:1])) < len(found) < len(dict(X.dask))
 
 
 class Leaf(Delayed):
