@@ -40,7 +40,7 @@ def measure(n_blocks: str) -> float:
 def run() -> list[Row]:
     assert np.dtype(int).itemsize == 8
     few, many = (in_fresh_process(__spec__.name, "--measure", n) for n in (50, 500))
-    claim = "blocks of 16 MB: peak memory in blocks over idle, prefetch 4,"
+    claim = "blocks of 16 MB: peak memory in blocks over idle, prefetch 4"
     return [
         Row(f"50 {claim}", few, PREFETCH + 4),
         Row(f"500 {claim}", many, PREFETCH + 4),
