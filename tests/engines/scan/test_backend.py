@@ -401,13 +401,14 @@ def test_nothing_lazy_stays_in_what_is_returned(source):
 
 SCRIPT = """
 import threading, dask, dask.array as da, joblib, numpy as np, faulthandler
-faulthandler.dump_traceback_later(100, exit=True)
+faulthandler.dump_traceback_later(300, exit=True)  # imports alone may take a minute
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from incremental import Incremental
 def load(i):
     reads[0] += 1
     if reads[0] == 12:
+        faulthandler.dump_traceback_later(50, exit=True)
         print("go", flush=True)
     if reads[0] > 12:
         stop.wait(0.05)

@@ -276,7 +276,7 @@ def test_a_session_within_a_task_leaves_its_thread_to_others(source, clean):
         clean.submit(use, source.X, source.y_memory, pure=False)
         for _ in range(4)  # more than there are threads
     ]
-    found = [future.result(timeout=300) for future in futures]
+    found = [future.result(timeout=300) for future in futures]  # a minute where others compute
     del futures
     with dask.config.set(scheduler="synchronous"):
         expected = cross_val_score(sgd(), source.X, source.y_memory, cv=KFold(3))
