@@ -37,12 +37,12 @@ def culled(graph: HighLevelGraph, keys: list[Key]) -> dict[Key, Any]:
     wanted = set(keys)
     found: dict[Key, Any] = {}
     for name in reversed(toposort(graph.layers, dependencies=graph.dependencies)):
-        layer, below = graph.layers[name].cull(wanted, all_keys)
-        if not below:  # a layer that is not needed may come back whole
-            continue
-        found.update(layer)
-        wanted.update(*below.values())
-        wanted -= below.keys()
+        layer = graph.layers[name]
+        # A layer that is asked for as many keys as it has comes back whole, whichever they are.
+        if needed := wanted.intersection(layer.get_output_keys()):
+            tasks, below = layer.cull(needed, all_keys)
+            found.update(tasks)
+            wanted.update(*below.values())
     return found
 
 
