@@ -230,7 +230,8 @@ class Names(SchedulerPlugin):
         self.found = set()
 
     def transition(self, key, start, finish, *args, **kwargs):
-        if not str(key).startswith("batch_of"):  # an earlier search, below joblib
+        # Tasks of earlier fits are forgotten meanwhile, and an earlier search is below joblib.
+        if finish != "forgotten" and start == "released" and not str(key).startswith("batch_of"):
             self.found.add(key_split(key))
 
 
