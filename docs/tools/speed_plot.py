@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 #: Colours of the text, for a light and a dark page; those of the points suit both.
 INK = {"light": "#222832", "dark": "#ced6dd"}
 REACHED, MISSED = "#2a9d8f", "#e76f51"
@@ -33,7 +31,10 @@ def draw(table, folder):
     import matplotlib.pyplot as plt
 
     folder.mkdir(exist_ok=True)
-    claims = [(claim, value / most) for claim, value, most in rows(Path(table).read_text())]
+    # What must be 0 is on the line where it is.
+    claims = [
+        (c, value / most if most else 1 + value) for c, value, most in rows(table.read_text())
+    ]
     claims = sorted(((c, max(share, 0.01)) for c, share in claims), key=lambda one: -one[1])
     for scheme, ink in INK.items():
         style = dict.fromkeys(("text.color", "xtick.color", "ytick.color", "axes.edgecolor"), ink)
