@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from incremental import BlockError, Incremental
 from incremental._data.blocks import make_blocks
-from incremental._engines.cluster import losses, stream
+from incremental._engines.cluster import losses, stream, tasks
 from incremental._engines.cluster.convoy import Alone
 from incremental._engines.open import open_engine
 from tests.conftest import in_blocks, loop, same_state
@@ -368,8 +368,25 @@ def test_nobody_is_blamed_before_it_was_alone():
         assert counted.add(0).position == 0
 
 
-# Which task the scheduler blames depends on what else the worker had: it fails now and then.
-@pytest.mark.slow
+def test_a_checkpoint_that_had_a_worker_in_common_with_a_deadly_block_is_not_blamed(
+    threads_as_workers, log, monkeypatch
+):
+    X, blocks = numbered(8)
+    checkpoint = tasks.checkpoint
+
+    def blamed(learner):
+        if not log.lines():
+            log.add(0)
+            raise distributed.KilledWorker("checkpoint", SimpleNamespace(address="tcp://gone"), 0)
+        return checkpoint(learner)
+
+    monkeypatch.setattr(tasks, "checkpoint", blamed)
+    with threads_as_workers.as_current():
+        model = Incremental(Traced()).fit(X)
+    assert model.total_ == loop(Traced(), [(block,) for block in blocks]).total_
+    assert len(log.lines()) == 1
+
+
 def test_a_block_that_has_killed_two_workers_is_learned_if_it_can_be(clean, log):
     X, blocks = numbered(8)
 

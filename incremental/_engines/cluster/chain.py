@@ -224,7 +224,7 @@ class Chain(Feed):
         elif error is None:
             raise Lost
         elif position < self.n_done:
-            raise Failed(position, error)
+            raise self._failed_at(position, error)
         # Else the block of the checkpoint has failed, too: that is raised when it is its turn.
 
     def _failure(self) -> Exception:

@@ -227,12 +227,16 @@ class Feed:
     def _failure(self) -> Exception:
         """Return what is raised when it is the turn of a block that failed."""
         future = self.futures[self.n_done]
-        error = future.exception()
-        # One of several that were under way has killed its worker; which one shows alone.
-        blamed = isinstance(error, distributed.KilledWorker) and self._limit > 1
-        if future.status == "cancelled" or blamed:
+        if future.status == "cancelled":
             return Lost()
-        return Failed(self.n_done, error)
+        return self._failed_at(self.n_done, future.exception())
+
+    def _failed_at(self, position: int, error: BaseException) -> Exception:
+        """Return what is raised for the error of a task of a block."""
+        # One of several that were under way has killed its worker; which one shows alone.
+        if isinstance(error, distributed.KilledWorker) and self._limit > 1:
+            return Lost()
+        return Failed(position, error)
 
     def _done(self, positions: range, future: distributed.Future) -> None:
         has_failed = future.status == "error"
