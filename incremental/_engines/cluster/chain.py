@@ -258,6 +258,9 @@ class Chain(Feed):
             self.close()
             error = self._ask(found, learner, tasks.finish).exception()
             if error is not None:
+                failure = self._failed_at(position, error)
+                if isinstance(failure, Lost):
+                    raise failure
                 is_ours = isinstance(error, BlockError)
                 self._ask(
                     found, learner, tasks.finish_before_error if is_ours else tasks.checkpoint
