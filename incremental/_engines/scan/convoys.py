@@ -57,7 +57,10 @@ def share(groups: Sequence[Group], n_fits: Sequence[int]) -> Iterator[dict[int, 
     users: Counter[int] = Counter()
     for numbered, n in zip(found, n_fits, strict=True):
         users.update(dict.fromkeys(numbered.numbers.values(), n))
-    holds = [held(g.graph, g.keys, f, users) for g, f in zip(groups, found, strict=True)]
+    some = [held(g.graph, g.keys, f, users) for g, f in zip(groups, found, strict=True)]
+    # What one group is to find is held by whoever is the first to submit it.
+    all_held = {f.numbers[key] for f, keys in zip(found, some, strict=True) for key in keys}
+    holds = [{key for key, n in f.numbers.items() if n in all_held} for f in found]
     needs = []
     for group, numbered, hold in zip(groups, found, holds, strict=True):
         # Values in memory have no order: they lie where they are until all have them.
