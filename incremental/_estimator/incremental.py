@@ -134,12 +134,12 @@ class Incremental(ExplainedModel, CallbackSupportMixin, MetaEstimatorMixin, Base
     and ``fit_summary(summary)``.  The last step then takes `max_iter` passes, and is all that
     `partial_fit`, `shuffle` and early stopping are about.  Columns, and steps that only look at the
     layout of X, are fitted to the first 1,000 rows, which are read once more; whether the output of
-    a ColumnTransformer is sparse is decided there.  An encoder takes the sorted categories of
-    columns with a categorical dtype; a missing value is then unknown unless ``categories`` names it
-    (``[["a", "b", np.nan]]``).  A parameter ``step__name`` of `fit` is for that step, one without a
-    step for the last.  If first rows were read, one of them stays in the model: it shows what
-    methods return for lazy data.  Other processes transform with pickles of the steps; where a
-    pickle reorders arrays (``IncrementalPCA.components_``), the last digit may be another.
+    a ColumnTransformer is sparse is decided there.  An encoder takes all categories of a
+    categorical dtype, also those that do not occur, and finds whether values are missing.  A
+    parameter ``step__name`` of `fit` is for that step, one without a step for the last.  If first
+    rows were read, one of them stays in the model: it shows what methods return for lazy data.
+    Other processes transform with pickles of the steps; where a pickle reorders arrays
+    (``IncrementalPCA.components_``), the last digit may be another.
 
     *Clusters.*  With a ``distributed.Client``, blocks are computed and learned on its workers, and
     only models reach the client: at checkpoints, which are `prefetch` blocks apart (None: two more
