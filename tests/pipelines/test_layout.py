@@ -36,6 +36,9 @@ class Frame:
         self.y = np.arange(N) % 2
         self.y = dd.from_pandas(pd.Series(self.y), npartitions=4)
 
+    def __dask_tokenize__(self):
+        return id(self)  # dask keeps equal frames once, and another test's would be counted
+
     def load(self, i):
         self.reads += 1
         return self.whole.iloc[i * 10 : i * 10 + 10]
