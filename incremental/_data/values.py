@@ -193,7 +193,7 @@ def rows_like(values: Any) -> Any:
     if hasattr(values, "iloc"):
         from dask.dataframe.utils import meta_nonempty
 
-        return meta_nonempty(values).ffill()
+        return meta_nonempty(values).iloc[:1]
     if isinstance(values, np.ndarray) or sp.issparse(values):
         row = np.ones((1, *values.shape[1:]), values.dtype)
         return type(values)(row) if sp.issparse(values) else row
