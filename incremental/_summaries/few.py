@@ -73,9 +73,10 @@ def sparse_frame(X: Any, columns: Any) -> Any:
     Examples
     --------
     >>> import scipy.sparse as sp
-    >>> sparse_frame(sp.csc_array([[0.0, 2.0]]), ["a", "b"]).sparse.density
-    0.5
+    >>> sparse_frame(sp.csc_array([[0.0, 2.0]]), ["a", "b"]).sparse.to_coo().toarray()
+    array([[0., 2.]])
     """
     import pandas as pd
 
-    return pd.DataFrame.sparse.from_spmatrix(X, columns=columns)
+    frame: Any = pd.DataFrame
+    return frame.sparse.from_spmatrix(X, columns=columns)
