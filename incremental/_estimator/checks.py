@@ -70,8 +70,9 @@ def check_target(estimator: Any, y: Any) -> None:
         In the words of scikit-learn, which says it of the first block.
     """
     last = learner_in(estimator)
-    shape: tuple = getattr(y, "shape", ())
-    if len(shape) < 2 or np.isnan(shape[1]) or shape[1] < 2 or not is_of_scikit_learn(last):
+    shape = getattr(y, "shape", None)  # a Delayed, which is refused elsewhere, has any attribute
+    n_columns = shape[1] if isinstance(shape, tuple) and len(shape) > 1 else 1
+    if np.isnan(n_columns) or n_columns < 2 or not is_of_scikit_learn(last):
         return
     tags = get_tags(last)
     of_classes, of_numbers = tags.classifier_tags, tags.regressor_tags
@@ -79,7 +80,7 @@ def check_target(estimator: Any, y: Any) -> None:
         return
     if of_classes is not None or of_numbers is not None:
         raise ValueError(
-            f"y should be a 1d array for {type(last).__name__}, got {shape[1]} columns instead."
+            f"y should be a 1d array for {type(last).__name__}, got {n_columns} columns instead."
         )
 
 

@@ -266,6 +266,13 @@ def test_several_columns_of_y_are_refused_where_one_is_taken(estimator, source):
     assert not source.reads
 
 
+def test_a_single_delayed_y_is_refused_with_what_to_pass(source):
+    model = Incremental(sgd())
+    call = partial(model.fit, source.X, dask.delayed(np.zeros(200)))
+    refused(model, call, TypeError, r"Got a single Delayed instead; pass \[y\] if it is one block")
+    assert not source.reads
+
+
 @pytest.mark.parametrize("method", ["fit", "partial_fit", "score"])
 def test_unknown_parameters_of_a_method_are_refused(method, source):
     model = Incremental(GaussianNB(), classes=[0, 1]).fit(np.eye(3), [0, 1, 1])
