@@ -140,11 +140,11 @@ def array_meta(X: Any) -> Any:
 
 
 def frame_rows(X: Any) -> Any:
-    """Return two made-up rows like those of a dask dataframe or series.
+    """Return a made-up row like those of a dask dataframe or series.
 
     dask 2025.5 to 2026.8: ``X.partitions[0].head()`` would be public, but reads.
     """
-    return X._meta_nonempty.ffill()  # of nullable dtypes dask's second row is missing
+    return X._meta_nonempty.iloc[:1]  # of nullable dtypes dask's second row is missing
 
 
 def callback_context(estimator: Any, n_subtasks: int | None) -> Any:

@@ -138,10 +138,12 @@ def _list_of_blocks(data: Any, name: str) -> Any:
     first = data[0]
     if _is_block(first):
         if all(isinstance(block, da.Array) and block.ndim for block in data):
+            _check_same([block.shape[1:] for block in data], name)
             return da.concatenate(data)
         if all(map(is_frame, data)):
             import dask.dataframe as dd
 
+            _check_same([sorted(getattr(block, "columns", ()), key=str) for block in data], name)
             return dd.concat(list(data))
         if all(isinstance(block, Bag) for block in data):
             return concatenate_bags(data)
@@ -161,6 +163,17 @@ def _list_of_blocks(data: Any, name: str) -> Any:
             f"pass [dask.delayed(block) for block in {name}], or put them together."
         )
     return data
+
+
+def _check_same(columns: list[Any], name: str) -> None:
+    """Refuse collections of other columns: put together, frames would have missing values."""
+    for i, others in enumerate(columns):
+        if repr(others) != repr(columns[0]):  # an unknown number is NaN
+            raise ValueError(
+                f"The collections in the list {name} must have the same columns. Got "
+                f"{shorten(columns[0])} in the first one and {shorten(others)} in that at position "
+                f"{i} instead; select the columns that all of them have."
+            )
 
 
 def _n_dimensions(value: Any) -> int:

@@ -163,6 +163,11 @@ def _n_bytes_of_objects(values: Any) -> int:
 def concatenate(parts: list[Any]) -> Any:
     """Put values of several blocks together, as what they are.
 
+    Raises
+    ------
+    ValueError
+        If dataframes have other columns: pandas would make up missing values.
+
     Examples
     --------
     >>> concatenate([["a"], ["b", "c"]])
@@ -175,11 +180,35 @@ def concatenate(parts: list[Any]) -> Any:
         return [value for part in parts for value in part]
     if sp.issparse(first):
         return sp.vstack(parts, format="csr")
-    if hasattr(first, "iloc"):
+    if all(hasattr(part, "iloc") for part in parts):
         import pandas as pd
 
-        return pd.concat(parts)
+        together = pd.concat(parts)
+        if any(np.shape(part)[1:] != together.shape[1:] for part in parts):  # with NaN in between
+            raise ValueError(
+                "Dataframes that are put together must have the same columns. Got "
+                f"{shorten(list(together.columns))} of all, which are not those of each."
+            )
+        return together
     return np.concatenate(parts)
+
+
+def form_of(values: Any) -> tuple[str, Any]:
+    """Return what values must have in common to be put together: their kind, and their columns.
+
+    Rows of one dimension, such as labels, are of one kind whatever holds them.
+
+    Examples
+    --------
+    >>> form_of(np.ones((3, 2))), form_of([1, 2]) == form_of(np.ones(5))
+    (('an array', (2,)), True)
+    """
+    shape = getattr(values, "shape", (0,))[1:]
+    if sp.issparse(values):
+        return "a sparse matrix", shape
+    if not shape:
+        return "rows", shape
+    return ("a dataframe", list(values.columns)) if hasattr(values, "iloc") else ("an array", shape)
 
 
 def rows_like(values: Any) -> Any:
@@ -193,7 +222,7 @@ def rows_like(values: Any) -> Any:
     if hasattr(values, "iloc"):
         from dask.dataframe.utils import meta_nonempty
 
-        return meta_nonempty(values).ffill()
+        return meta_nonempty(values).iloc[:1]
     if isinstance(values, np.ndarray) or sp.issparse(values):
         row = np.ones((1, *values.shape[1:]), values.dtype)
         return type(values)(row) if sp.issparse(values) else row

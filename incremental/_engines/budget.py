@@ -70,7 +70,7 @@ def make_budget(prefetch: Prefetch, workers: int, free: Callable[[], float | Non
     if isinstance(prefetch, str):
         n_bytes = parse_bytes(prefetch)
         return Budget(workers + 2, n_bytes, n_bytes)
-    n_blocks = workers + 2 if prefetch is None else prefetch
+    n_blocks = workers + 2 if prefetch is None else int(prefetch)  # an integer of NumPy, too
     n_free = free() if n_blocks else None
     if n_free is None:
         return Budget(n_blocks, math.inf, 0.0)

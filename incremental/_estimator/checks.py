@@ -15,8 +15,10 @@ from sklearn.utils import get_tags
 
 from incremental._compat import validations
 from incremental._data.containers import as_container, n_rows
+from incremental._estimator.advice import is_of_scikit_learn
 from incremental._estimator.columns import check_columns, is_table_only
 from incremental._learning.balance import balanced
+from incremental._learning.labels import learner_in
 from incremental._pipelines.layout import check_takes, known_of
 from incremental._pipelines.parameters import of_last, own_params
 from incremental._pipelines.transformers import by_summaries
@@ -56,6 +58,29 @@ def check_dimensions(estimator: Any, X: Any) -> None:
         raise ValueError(
             f"{needed} Got 1 dimension instead (dtype {X.dtype}); pass {data.as_column} if it is "
             "one column."
+        )
+
+
+def check_target(estimator: Any, y: Any) -> None:
+    """Refuse a y of several columns where what predicts takes a single one.
+
+    Raises
+    ------
+    ValueError
+        In the words of scikit-learn, which says it of the first block.
+    """
+    last = learner_in(estimator)
+    shape = getattr(y, "shape", None)  # a Delayed, which is refused elsewhere, has any attribute
+    n_columns = shape[1] if isinstance(shape, tuple) and len(shape) > 1 else 1
+    if np.isnan(n_columns) or n_columns < 2 or not is_of_scikit_learn(last):
+        return
+    tags = get_tags(last)
+    of_classes, of_numbers = tags.classifier_tags, tags.regressor_tags
+    if tags.target_tags.multi_output or (of_classes is not None and of_classes.multi_label):
+        return
+    if of_classes is not None or of_numbers is not None:
+        raise ValueError(
+            f"y should be a 1d array for {type(last).__name__}, got {n_columns} columns instead."
         )
 
 

@@ -12,7 +12,7 @@ from incremental._engines.base import Engine
 from incremental._engines.open import open_engine
 from incremental._estimator.advice import warn_of_ignored
 from incremental._estimator.callbacks import Task
-from incremental._estimator.checks import check_data, check_weights
+from incremental._estimator.checks import check_data, check_target, check_weights
 from incremental._estimator.parameters import check_validation_data, check_wrapper, new_model
 from incremental._estimator.passes import Passes, errors_of, make_model
 from incremental._learning.classes import find_classes, known_classes, needs_classes
@@ -166,6 +166,7 @@ class Fit:
         elif wrapper.scoring is not None:
             find_scorer(wrapper, wrapper.scoring)  # which refuses an unknown name
         check_data(self._model, self._X, params, is_fitted=not self._is_new)
+        check_target(self._model, self._y)
         check_weights(self._X, params, self._rows)
 
     def _cut(self) -> tuple[Blocks, Blocks | None]:

@@ -85,6 +85,11 @@ class Batches:
         return [*self._full, *self._waiting]
 
     @property
+    def last(self) -> Block:
+        """Return the last of these; one without values if nothing waits."""
+        return (self._waiting or self._full or [{}])[-1]
+
+    @property
     def n_blocks(self) -> int:
         """Return how many these are."""
         return len(self._full) + len(self._waiting)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from incremental._data.values import row_count
+from incremental._data.values import form_of, row_count
 from incremental._learning.labels import is_missing
-from incremental.exceptions import BlockError
+from incremental.exceptions import BlockError, shorten
 
 
 def not_finite(values: Any) -> np.ndarray:
@@ -102,6 +102,37 @@ def check_block(number: int, block: dict[str, Any], promise: Any = None) -> int:
     if promise is not None and n and hasattr(block["X"], "shape"):
         _check_promise(number, block["X"], *promise)
     return n
+
+
+def check_alike(number: int, block: dict[str, Any], before: dict[str, Any]) -> None:
+    """Refuse a block that cannot be put together with one that waits for more rows.
+
+    Raises
+    ------
+    BlockError
+        If a value is of another kind, or has other columns.
+
+    Examples
+    --------
+    >>> check_alike(1, {"X": np.ones((2, 3))}, {"X": np.ones((2, 4))})
+    Traceback (most recent call last):
+    incremental.exceptions.BlockError: Block 1 of X must have the form of the one ...
+    """
+    for name, value in block.items() if before else ():
+        found, expected = form_of(value), form_of(before[name])
+        if found != expected:
+            raise BlockError(
+                f"Block {number} of {name} must have the form of the one before it, with which "
+                f"batch_size puts it together: {_named(*expected)}. Got {_named(*found)} instead; "
+                "give all blocks the same form.",
+                number,
+            )
+
+
+def _named(kind: str, columns: Any) -> str:
+    if isinstance(columns, list):
+        return f"{kind} with the columns {shorten(columns)}"
+    return f"{kind} of shape (n_rows{''.join(f', {n}' for n in columns)})"
 
 
 def _length(number: int, name: str, value: Any) -> int:

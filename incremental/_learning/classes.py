@@ -12,7 +12,7 @@ from incremental._data.containers import is_lazy
 from incremental._engines.base import Engine, Prefetch
 from incremental._learning.balance import balanced, balanced_weights
 from incremental._learning.label_checks import are_outputs, are_same, check_classes, check_labels
-from incremental._learning.labels import Ask, Found, ask_for, find, merge
+from incremental._learning.labels import Ask, Found, ask_for, find, last_step, merge
 from incremental._planning.plan import Plan
 from incremental.exceptions import shorten
 
@@ -106,8 +106,14 @@ def known_classes(estimator: Any, classes: Any, y: Any, former: Any = None) -> A
     learned = getattr(estimator, "classes_", former)
     if classes is not None:
         classes = check_classes(classes, y)
-        shape: tuple = getattr(y, "shape", ())
-        if ask_for(estimator).outputs and not are_outputs(classes) and shape[1:] == (1,):
+        if ask_for(estimator).outputs and not are_outputs(classes):
+            shape: tuple = getattr(y, "shape", ())
+            if shape[1:] != (1,):
+                raise ValueError(
+                    f"classes must be a list of labels for each output of y, which "
+                    f"{type(last_step(estimator)).__name__} takes. Got {shorten(classes)} instead; "
+                    f"pass [{shorten(classes)}, ...]."
+                )
             classes = [classes]
         if learned is not None and not are_same(classes, learned):
             raise ValueError(

@@ -38,6 +38,8 @@ def check_classes(classes: Any, y: Any) -> Any:
         If they cannot be the labels of y: there is none, one occurs twice, or they are not of one
         kind or not of that of y.
     """
+    if isinstance(classes, np.ndarray) and classes.ndim == 2:
+        classes = list(classes)
     if isinstance(classes, (list, tuple)) and len(classes) and np.ndim(classes[0]):
         _check_outputs(classes, y)
         return [check_classes(labels, y) for labels in classes]

@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from incremental._compat import hands_parameters_on
 from incremental._data.values import Block, n_bytes, n_rows
 from incremental._learning.batches import Batches
-from incremental._learning.block_checks import check_block, not_finite
+from incremental._learning.block_checks import check_alike, check_block, not_finite
 from incremental._learning.label_checks import check_labels
 from incremental._learning.labels import learner_in, name_rows
 from incremental.exceptions import BlockError, describe
@@ -109,6 +109,7 @@ class Learner:
             return False
         if self.classes is not None:
             check_labels(block.get("y"), self.classes, number, self.order)
+        check_alike(number, block, self._batches.last)
         self._unfinished.append((number, n, 0))
         self._learn_batches(self._batches.add(block))
         self.n_rows += n

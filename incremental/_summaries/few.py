@@ -65,3 +65,18 @@ def in_form(like: Any, values: np.ndarray) -> Any:
     import pandas as pd
 
     return pd.DataFrame(values, columns=like.columns)
+
+
+def sparse_frame(X: Any, columns: Any) -> Any:
+    """Return a dataframe of a sparse matrix, whose columns scikit-learn makes one of again.
+
+    Examples
+    --------
+    >>> import scipy.sparse as sp
+    >>> sparse_frame(sp.csc_array([[0.0, 2.0]]), ["a", "b"]).sparse.to_coo().toarray()
+    array([[0., 2.]])
+    """
+    import pandas as pd
+
+    frame: Any = pd.DataFrame
+    return frame.sparse.from_spmatrix(X, columns=columns)

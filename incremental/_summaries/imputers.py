@@ -14,7 +14,7 @@ from incremental._data.values import concatenate, rows
 from incremental._summaries.base import Summaries
 from incremental._summaries.distinct import Table, assemble, table
 from incremental._summaries.encoders import check_values, once
-from incremental._summaries.few import as_array, no_rows
+from incremental._summaries.few import as_array, no_rows, sparse_frame
 from incremental._summaries.sums import Sum, column_sums
 
 FLOATS = (np.float64, np.float32, np.float16)
@@ -81,9 +81,10 @@ def _patterns(X: Any, found: Any, mask: np.ndarray) -> Any:
     Of a sparse matrix, `mask` is that of its stored values.
     """
     if found.shape[0] == 0:
-        return found if sp.issparse(found) else no_rows(X)
+        return found if sp.issparse(X) else no_rows(X)
     if sp.issparse(found):
-        return _patterns_of_sparse(found, mask)
+        few = _patterns_of_sparse(found, mask)
+        return sparse_frame(few, X.columns) if hasattr(X, "iloc") else few
     there, lost = mask.argmin(axis=0), mask.argmax(axis=0)
     pairs = np.stack([there, np.where(mask.any(axis=0), lost, there)], axis=1)
     if not hasattr(X, "iloc"):

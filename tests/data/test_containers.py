@@ -126,6 +126,8 @@ def test_a_frame_looks_like_its_first_rows_and_what_is_unknown_like_nothing():
     assert meta_of(frame()).dtypes.equals(FRAME.dtypes) and len(meta_of(frame()))
     nullable = meta_of(dd.from_pandas(FRAME.round().astype("Int64"), npartitions=2))
     assert not nullable.isna().any(axis=None)
+    halves = dd.from_pandas(FRAME.round().astype("float16"), npartitions=2)
+    assert set(meta_of(halves).dtypes) == {np.dtype("float16")}
     counted = indexable(frame())
     assert meta_of(counted) is counted.meta
     for other in (loaders(), bag(), rows(), VALUES):

@@ -65,6 +65,20 @@ def test_lists_of_frames_and_of_bags_are_their_blocks():
     assert equal(model.coef_, by_hand().coef_)
 
 
+def test_lists_of_collections_with_other_columns_are_refused():
+    frame = dd.from_pandas(FRAME, npartitions=2)
+    first, last = frame.columns[0], frame.columns[-1]
+    array = da.ones((4, 3), chunks=2)
+    for parts in (
+        [frame, frame.rename(columns={last: "other"})],
+        [frame, frame[[first]]],
+        [array, array[:, :2]],
+        (array, array[:, 0]),
+    ):
+        with pytest.raises(ValueError, match="the list X must have the same columns.*position 1"):
+            Incremental(StandardScaler()).fit(parts)
+
+
 @pytest.mark.parametrize("wrap", ["both", "X", "y"])
 def test_futures_are_blocks(wrap):
     distributed = pytest.importorskip("distributed")

@@ -419,3 +419,10 @@ def test_equal_selections_are_the_same_tasks():
     assert [b.key for b in X[some].blocks] == [b.key for b in X[np.array(some)].blocks]
     assert [b.key for b in X[some].blocks] != [b.key for b in X[[1, 2, 6]].blocks]
     assert [b.key for b in X.cut([3, 5]).blocks] == [b.key for b in X.cut([3, 5]).blocks]
+
+
+def test_rows_of_dataframes_with_other_columns_are_not_put_together():
+    frames = [pd.DataFrame({"a": [1.0, 2.0], name: [3.0, 4.0]}) for name in "bc"]
+    X = indexable([dask.delayed(frame) for frame in frames])
+    with pytest.raises(ValueError, match=r"same columns. Got \['a', 'b', 'c'\] of all"):
+        X[[3, 0]].compute()

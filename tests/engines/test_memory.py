@@ -142,6 +142,12 @@ def test_nothing_is_drawn_from_the_global_generators_to_measure_blocks():
     assert global_state() == drawn
 
 
+def test_a_number_of_blocks_may_be_one_of_numpy(source):
+    prefetch = np.arange(4)[3]
+    model = Incremental(StandardScaler(), prefetch=prefetch).fit(source.X)
+    assert np.array_equal(model.mean_, Incremental(StandardScaler()).fit(source.X).mean_)
+
+
 # How much there is
 
 

@@ -13,7 +13,7 @@ import pytest
 import sklearn
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LinearRegression, SGDClassifier
+from sklearn.linear_model import LinearRegression, SGDClassifier, SGDRegressor
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
@@ -251,6 +251,25 @@ def test_labels_of_each_output_are_checked(source):
     model = Incremental(MLPClassifier(), classes=[[0, 1], [1, 1]])
     message = r"classes must name each label once. Got \[1\] more than once"
     refused(model, lambda: model.fit(source.X, y), ValueError, message)
+    assert not source.reads
+
+
+@pytest.mark.parametrize(
+    "estimator", [sgd(), SGDRegressor(), make_pipeline(StandardScaler(), GaussianNB())]
+)
+def test_several_columns_of_y_are_refused_where_one_is_taken(estimator, source):
+    y = (source.X[:, :2] > 0.5).astype(int)
+    message = "y should be a 1d array for (SGD|Gauss).*, got 2 columns instead"
+    for target in (y, np.zeros((200, 2))):
+        model = Incremental(estimator)
+        refused(model, partial(model.fit, source.X, target), ValueError, message)
+    assert not source.reads
+
+
+def test_a_single_delayed_y_is_refused_with_what_to_pass(source):
+    model = Incremental(sgd())
+    call = partial(model.fit, source.X, dask.delayed(np.zeros(200)))
+    refused(model, call, TypeError, r"Got a single Delayed instead; pass \[y\] if it is one block")
     assert not source.reads
 
 

@@ -19,6 +19,7 @@ from incremental import Incremental
 from incremental._data.values import concatenate, rows
 from incremental._learning.batches import Batches, split
 from incremental.datasets import make_classification
+from incremental.exceptions import BlockError
 from tests.conftest import loop, same_state
 
 
@@ -260,6 +261,38 @@ def test_lists_of_numbers_of_numpy_are_put_together(name):
     assert np.array_equal(model.coef_, expected.coef_)
     model.set_params(scoring="f1")
     assert model.score(X, given["y"]) == expected.set_params(scoring="f1").score(X, [0, 1] * 4)
+
+
+FRAME = pd.DataFrame(np.arange(8.0).reshape(4, 2), columns=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("other", "got"),
+    [
+        (FRAME.rename(columns={"b": "c"}), r"a dataframe with the columns \['a', 'c'\]"),
+        (FRAME[["b", "a"]], r"a dataframe with the columns \['b', 'a'\]"),
+        (FRAME.to_numpy(), r"an array of shape \(n_rows, 2\)"),
+        (sp.csr_array(FRAME), r"a sparse matrix of shape \(n_rows, 2\)"),
+    ],
+    ids=["another column", "another order", "array", "sparse"],
+)
+def test_a_block_of_another_form_is_named_before_it_is_put_together(other, got):
+    X = [dask.delayed(block) for block in (FRAME, FRAME, other)]
+    model = Incremental(StandardScaler(), batch_size=100)
+    with pytest.raises(BlockError, match=f"Block 2 of X .*'a', 'b'.*Got {got}") as info:
+        model.fit(X)
+    assert info.value.block == 2
+    assert model.n_samples_seen_.max() == 8  # those that waited before it
+
+
+def test_labels_of_several_kinds_in_one_dimension_are_put_together():
+    X, y = np.arange(24.0).reshape(8, 3), np.array([0, 1] * 4)
+    blocks = [dask.delayed(X[i : i + 2]) for i in range(0, 8, 2)]
+    kinds = pd.Series, np.asarray, list, pd.Series
+    targets = [dask.delayed(k(y[i : i + 2])) for i, k in zip(range(0, 8, 2), kinds, strict=True)]
+    model = Incremental(SGDClassifier(random_state=0), batch_size=100).fit(blocks, targets)
+    expected = loop(SGDClassifier(random_state=0), [(X, y)], classes=[0, 1])
+    assert np.array_equal(model.coef_, expected.coef_)
 
 
 def test_rows_of_blocks_that_wait_are_counted_once():

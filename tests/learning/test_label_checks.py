@@ -53,6 +53,10 @@ def test_classes_keep_their_order(classes, y):
 
 def test_classes_of_several_outputs_are_one_list_for_each():
     y = np.zeros((3, 2))
+    assert [one.tolist() for one in check_classes(np.array([[0, 1], [2, 3]]), y)] == [
+        [0, 1],
+        [2, 3],
+    ]
     for given_ in ([[0, 1], [2, 3, 4]], ([0, 1], (2, 3, 4)), [np.array([0, 1]), [2, 3, 4]]):
         for of in (y, None, y.tolist()):
             checked = check_classes(given_, of)
@@ -70,7 +74,7 @@ def test_classes_of_several_outputs_are_one_list_for_each():
     [
         ([], None, r"at least one label. Got \[\] instead"),
         (3, None, "at least one label. Got 3 instead"),
-        (np.ones((2, 2)), None, "at least one label"),
+        (np.ones((2, 2, 2)), None, "at least one label"),
         ([2, 1, 2, 1, 0], None, r"once. Got \[1, 2\] more than once"),
         ([0, "a"], None, r"classes must have labels of one kind. Got 0 \(int\)"),
         (["a", "b"], np.zeros(3), "Got classes of dtype <U1 and y of dtype float64"),

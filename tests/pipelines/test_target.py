@@ -148,6 +148,20 @@ def test_several_outputs_may_be_one(classes, lazy):
         assert model.predict(source.X).shape == (200, 1)
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_labels_that_are_not_those_of_each_output_are_refused_before_anything_is_read(lazy):
+    source = Source()
+    y = da.stack([source.y, source.y], axis=1)
+    target = y if lazy else np.stack([source.y.compute()] * 2, axis=1)
+    source.reads.clear()
+    message = (
+        r"labels for each output of y, which MultiOutputClassifier takes. Got \[0, 1\] instead"
+    )
+    with pytest.raises(ValueError, match=message):
+        Incremental(MultiOutputClassifier(sgd()), classes=[0, 1]).fit(source.X, target)
+    assert not source.reads
+
+
 def test_a_label_that_is_not_among_those_of_the_single_output_is_named():
     X = da.ones((4, 2), chunks=2)
     y = da.from_array(np.array([[0], [1], [0], [7]]), chunks=(2, 1))

@@ -18,7 +18,7 @@ TEXTS = st.sampled_from(["a", "b", "cc", "ddd", "é"])
 #: puts together in a way that depends on which come first (pandas.NA becomes an object).
 KINDS = {
     "int": (NUMBERS, ["int64", "int8", "Int64", "float64"]),
-    "objects": (NUMBERS, ["int64", "float64", object]),
+    "objects": (NUMBERS, ["int64", object]),
     "count": (COUNTS, ["int64", "Int64", "float64"]),
     "float": (FLOATS, ["float64", "float32", "Float64"]),
     "text": (st.one_of(TEXTS, st.none()), ["str", object, "category"]),

@@ -52,6 +52,16 @@ def test_imputers_learn_from_sparse_matrices(imputer, blocks):
     compare(imputer, blocks, ulps=4)
 
 
+@pytest.mark.parametrize(
+    "estimator",
+    [SimpleImputer(), SimpleImputer(add_indicator=True), MissingIndicator(features="all")],
+)
+def test_frames_of_sparse_columns_keep_their_names(estimator):
+    X = pd.DataFrame({"a": [1.0, np.nan, 0, 0, 2, 0], "b": [0.0, 3, 0, 0, np.nan, 0]})
+    found = compare(estimator, cut(X.astype(pd.SparseDtype("float", 0.0)), [2, 3, 3]), ulps=4)
+    assert found.feature_names_in_.tolist() == ["a", "b"]
+
+
 @given(
     st.sampled_from([np.nan, None, 1, "a"]),
     st.sampled_from(["missing-only", "all"]),
