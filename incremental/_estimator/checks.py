@@ -67,7 +67,7 @@ def check_target(estimator: Any, y: Any) -> None:
     Raises
     ------
     ValueError
-        In the words of scikit-learn, which says it of the first block.
+        In the words with which scikit-learn begins when it sees the first block.
     """
     last = learner_in(estimator)
     shape = getattr(y, "shape", None)  # a Delayed, which is refused elsewhere, has any attribute
@@ -79,8 +79,10 @@ def check_target(estimator: Any, y: Any) -> None:
     if tags.target_tags.multi_output or (of_classes is not None and of_classes.multi_label):
         return
     if of_classes is not None or of_numbers is not None:
+        kind = "Regressor" if of_classes is None else "Classifier"
         raise ValueError(
-            f"y should be a 1d array for {type(last).__name__}, got {n_columns} columns instead."
+            f"y should be a 1d array for {type(last).__name__}, got {n_columns} columns instead. "
+            f"Give one of them, or learn each with MultiOutput{kind}."
         )
 
 
