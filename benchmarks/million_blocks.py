@@ -1,6 +1,8 @@
 """A million tiny blocks in one fit: seconds, and memory over that of the process before.
 
 The data are dask arrays, and lists of ``Delayed``, each of which has a graph of its own.
+Of those, 200,000 take 870 MB: 310 the list itself, 240 the graph of X, 140 that of y, and 180 the
+culling of both.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,9 +31,7 @@ def open_engine(collections: list[Any]) -> Iterator[Engine]:
 
     No thread or process that the engine starts outlives the context.
     """
-    get = scheduler_of(collections) if collections else dask.get
-    if isinstance(get, Joined):
-        get = get.outer(collections)
+    get = _scheduler_around(collections) if collections else dask.get
     client = client_of(get)
     task = current_task()
     if collections and client is None and task is not None and not task.is_alone:
@@ -54,13 +52,17 @@ def open_engine(collections: list[Any]) -> Iterator[Engine]:
         yield LocalEngine(scheduler)
 
 
+def _scheduler_around(collections: list[Any]) -> Callable:
+    """Return the ``get`` that dask would compute `collections` with, were nothing joined."""
+    get = scheduler_of(collections)
+    return get.outer(collections) if isinstance(get, Joined) else get
+
+
 def name_scheduler(collections: list[Any]) -> str:
     """Name the scheduler that dask would compute `collections` with, or its cluster."""
     if not collections:
         return "none, the data are in memory"
-    get = scheduler_of(collections)
-    if isinstance(get, Joined):
-        get = get.outer(collections)
+    get = _scheduler_around(collections)
     client = client_of(get)
     if client is not None:
         return f"distributed ({client.scheduler.address})"
