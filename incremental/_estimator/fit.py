@@ -6,7 +6,7 @@ import copy
 from typing import Any, Self
 
 from incremental._data.blocks import Blocks, make_blocks
-from incremental._data.containers import by_rows
+from incremental._data.containers import by_rows, is_lazy
 from incremental._data.nearly_right import put_right
 from incremental._engines.base import Engine
 from incremental._engines.open import open_engine
@@ -279,4 +279,5 @@ class Fit:
             self._wrapper.batch_size,
         )
         learner.is_new, learner.example = self._is_new, example
+        learner.labels_are_known = not is_lazy(self._y)  # known_classes has compared them
         return learner, planned
