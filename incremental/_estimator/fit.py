@@ -279,5 +279,6 @@ class Fit:
             self._wrapper.batch_size,
         )
         learner.is_new, learner.example = self._is_new, example
-        learner.labels_are_known = not is_lazy(self._y)  # known_classes has compared them
+        if not is_lazy(self._y):
+            learner.classes = None  # known_classes has compared all labels to them
         return learner, planned

@@ -67,8 +67,6 @@ class Learner:
         self.params = dict(params)
         if classes is not None:
             self.params["classes"] = classes
-        #: Whether all labels are compared to the classes already, before the first block.
-        self.labels_are_known = False
         #: What a block of X has to look like: its shape but for the rows, and its dtype.
         self.promise = promise
         #: scikit-learn keeps its configuration for each thread; for those who learn in another one.
@@ -109,7 +107,7 @@ class Learner:
         n = check_block(number, block, self.promise)
         if n == 0:
             return False
-        if self.classes is not None and not self.labels_are_known:
+        if self.classes is not None:
             check_labels(block.get("y"), self.classes, number, self.order)
         self._unfinished.append((number, n, 0))
         self._learn_batches(self._batches.add(block))
