@@ -103,8 +103,8 @@ def _digest(positions: np.ndarray) -> bytes:
     False
     """
     positions = positions.astype(np.int64, copy=False)  # smaller ones have differences that are not
-    starts = np.flatnonzero(np.diff(positions, prepend=positions[0]) != 1)
-    what = np.concatenate([starts, positions[starts], [len(positions)]])
+    starts = np.flatnonzero(positions[1:] - positions[:-1] != 1) + 1
+    what = np.concatenate([[len(positions), positions[0]], starts, positions[starts]])
     return hashlib.sha256(what.data).digest()
 
 

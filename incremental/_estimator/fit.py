@@ -6,7 +6,7 @@ import copy
 from typing import Any, Self
 
 from incremental._data.blocks import Blocks, make_blocks
-from incremental._data.containers import by_rows
+from incremental._data.containers import by_rows, is_lazy
 from incremental._data.nearly_right import put_right
 from incremental._engines.base import Engine
 from incremental._engines.open import open_engine
@@ -280,4 +280,6 @@ class Fit:
             self._wrapper.batch_size,
         )
         learner.is_new, learner.example = self._is_new, example
+        if not is_lazy(self._y):
+            learner.classes = None  # known_classes has compared all labels to them
         return learner, planned

@@ -126,7 +126,7 @@ def make_model(wrapper: Any, learner: Learner) -> None:
     if not learner.is_new:
         return
     learner.is_new = False
-    wrapper._seed, wrapper._classes = learner.seed, learner.classes
+    wrapper._seed, wrapper._classes = learner.seed, learner.params.get("classes")
     wrapper._example = learner.example
     wrapper.n_iter_ = 0
     for name in ("validation_scores_", "validation_n_samples_", "best_validation_score_"):

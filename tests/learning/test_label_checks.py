@@ -7,8 +7,10 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import SGDClassifier
 
-from incremental import BlockError
+from incremental import BlockError, Incremental
+from incremental._learning import learner
 from incremental._learning.label_checks import are_same, check_classes, check_labels
 from incremental._learning.labels import (
     name_rows,
@@ -169,3 +171,18 @@ def test_labels_of_a_kind_that_cannot_be_compared_are_refused():
         check_labels(np.array([1, 2]), np.array(["a", "b", "c"]))
     with pytest.raises(ValueError, match=r"Got \[1, 2\] in rows 0, 1"):
         check_labels(np.array([1, 2]), np.array(["2020", "2021", "2022"], dtype="M8[Y]"))
+
+
+def lazy(y):
+    return da.from_array(y, chunks=10)
+
+
+@pytest.mark.parametrize(("form", "n"), [(lambda y: y, 0), (lambda y: y.tolist(), 0), (lazy, 4)])
+def test_labels_in_memory_are_compared_to_the_classes_once_for_all_blocks(monkeypatch, form, n):
+    compared = []
+    monkeypatch.setattr(learner, "check_labels", lambda *given: compared.append(given))
+    X = da.from_array(np.random.default_rng(0).random((40, 3)), chunks=(10, 3))
+    y = np.arange(40) % 2
+    model = Incremental(SGDClassifier(random_state=0), classes=[0, 1])
+    model.fit(X, form(y)).partial_fit(X, form(y))
+    assert len(compared) == 2 * n

@@ -80,7 +80,6 @@ class ScanEngine(LearningHere):
         def blocks() -> Iterator[tuple[int, Block]]:
             for position, number in enumerate(planned.blocks.numbers):
                 block = request.next(position)
-                assert block is not None
                 yield number, block
                 del block
 

@@ -133,8 +133,6 @@ def joined() -> Iterator[Computed]:
     get: Callable[..., Any] | None = scheduler_of([])
     if isinstance(get, Joined):
         get = get.outer([])
-    elif dask.config.get("scheduler", None) is None and get is dask.get:
-        get = None
     n = 0
     try:  # Ctrl-C may come anywhere
         with _changing:

@@ -178,14 +178,14 @@ class Stream(Request):
         #: Whether nobody takes blocks any more.
         self.is_closed = False
         self._is_asked = False
-        #: Whether all is given that is to be.
+        #: Whether an error is given.
         self._is_ended = False
         #: How many blocks it has that are not learned yet: one or none.
         self._n_held = 0
-        self._turns: deque[Turn | BaseException | None] = deque()
+        self._turns: deque[Turn | BaseException] = deque()
 
-    def give(self, turn: Turn | BaseException | None, priority: tuple[int, ...]) -> None:
-        """Give the next block, an error in its place, or None at the end; nothing after these."""
+    def give(self, turn: Turn | BaseException, priority: tuple[int, ...]) -> None:
+        """Give the next block, or an error in its place and nothing after it."""
         with self.task.session.lock:
             if not self.is_open:
                 return
@@ -202,8 +202,8 @@ class Stream(Request):
     def fail(self, error: BaseException) -> None:
         self.give(error, ())
 
-    def next(self, position: int) -> Block | None:
-        """Wait for the block at `position`; None if there is none."""
+    def next(self, position: int) -> Block:
+        """Wait for the block at `position`."""
         session = self.task.session
         self.done()
         if not self._is_asked:
@@ -212,8 +212,6 @@ class Stream(Request):
         session.wait(self.task, lambda: bool(self._turns))
         with session.lock:
             turn = self._turns.popleft()
-            if turn is None:
-                return None
             self._n_held = int(isinstance(turn, Turn))
         number = self.blocks.numbers[position]
         if isinstance(turn, BaseException):

@@ -150,8 +150,6 @@ def scan(scheduler: Scheduler, requests: Sequence[Stream]) -> None:
             begun = failed + 1
         else:
             begun = len(entries)
-    for request in requests:
-        request.give(None, ())
 
 
 def _is_needed(entry: Entry, groups: list[_Fits]) -> bool:

@@ -23,6 +23,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_validate
 
 from incremental import BlockError, Incremental
+from incremental._engines.scan.backend import IncrementalBackend
 from incremental._engines.scan.tasks import current_task
 from tests.conftest import Source
 
@@ -288,6 +289,24 @@ def test_loaders_see_the_context_of_who_has_begun_the_session():
     finally:
         user.reset(token)
     assert set(seen) == {"somebody"}
+
+
+def test_joblib_before_1_5_hands_tasks_over_by_another_name(monkeypatch):
+    monkeypatch.setattr(IncrementalBackend, "submit", lambda *given: given[1:], raising=False)
+    assert IncrementalBackend().apply_async(abs, print) == (abs, print)
+
+
+def test_where_there_can_be_no_thread_at_all_that_is_the_error(monkeypatch, backend):
+    start = threading.Thread.start
+
+    def start_others(thread):
+        if thread.name == "incremental-fit":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_others)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        Parallel()(delayed(abs)(-i) for i in range(3))
 
 
 def test_n_jobs_of_estimators_is_theirs():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import threading
+from functools import partial
 
 import dask
 import dask.array as da
@@ -11,6 +13,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import SGDClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import FeatureUnion
@@ -123,13 +126,55 @@ def test_predictions_are_in_memory_and_are_those_without_a_session(source):
     assert found.shape == (0, 2)
 
 
-def test_only_so_many_values_are_kept(source, monkeypatch):
-    monkeypatch.setattr(joining, "N_BYTES_KEPT", 1_000)
+@pytest.mark.parametrize(("n_bytes_kept", "n_reads"), [(0, 2), (joining.N_BYTES_KEPT, 1)])
+def test_only_so_many_values_are_kept(source, monkeypatch, n_bytes_kept, n_reads):
+    monkeypatch.setattr(joining, "N_BYTES_KEPT", n_bytes_kept)
+    (found,) = in_session(lambda: [source.X.compute(), source.X.compute()])
+    assert np.array_equal(*found)
+    assert set(source.reads.values()) == {n_reads}
 
-    def sums():
-        return [float(np.asarray(source.X.sum(axis).sum())) for axis in (0, 1, 0)]
 
-    assert in_session(sums, sums) == [sums(), sums()]
+def test_a_thread_that_runs_no_task_computes_by_the_scheduler_that_was_configured():
+    found = []
+
+    def compute():
+        found.append(dask.delayed(threading.get_ident, pure=True)().compute())
+
+    def in_a_thread():
+        thread = threading.Thread(target=compute)
+        thread.start()
+        thread.join()
+        return thread.ident
+
+    with dask.config.set(scheduler="synchronous"):
+        assert in_session(in_a_thread) == found
+
+
+def test_what_one_fit_alone_computes_fails_for_that_fit_alone(source):
+    def fit(X, y):
+        return Incremental(SGDClassifier(random_state=0), classes=[0, 1]).fit(X, y).coef_
+
+    def outcome(X, y):
+        try:
+            return fit(X, y).tolist()
+        except BlockError as error:
+            return str(error), type(error.__cause__), error.block
+
+    cases = [
+        (source.X.map_blocks(broken, dtype=float), source.y),
+        (2 * source.X, source.y),
+        (3 * source.X, source.y.map_blocks(broken, dtype=int)),
+    ]
+    alone = [outcome(*case) for case in cases]
+    assert [found[1:] for found in alone[::2]] == [(OSError, 0)] * 2
+    assert in_session(*[partial(outcome, *case) for case in cases]) == alone
+
+
+def test_a_fit_is_explained_as_without_a_session(source):
+    def explain():
+        return str(Incremental(StandardScaler()).explain(source.X))
+
+    assert in_session(explain) == [explain()]
 
 
 def test_nothing_is_drawn_from_a_global_generator_to_weigh_what_is_kept():

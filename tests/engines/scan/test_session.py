@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from contextlib import nullcontext
 
@@ -262,3 +263,29 @@ def test_ctrl_c_while_a_thread_starts_leaves_none(monkeypatch, really):
         session.join(call)
         assert call.n_alive == 0
     assert no_threads()
+
+
+def test_ctrl_c_while_the_thread_of_meetings_starts_ends_it(monkeypatch):
+    start, started = threading.Thread.start, []
+
+    def interrupted(thread):
+        start(thread)
+        started.append(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt), Meetings():
+        pass
+    started[0].join(DEADLINE)
+    assert no_threads()
+
+
+def test_what_the_end_of_a_task_raises_is_reported_and_the_others_go_on(monkeypatch):
+    reported, done = [], []
+    monkeypatch.setattr(threading, "excepthook", lambda args: reported.append(args.exc_type))
+    with Meetings(n_jobs=1) as session:
+        call = Call(session, None)
+        session.start(Task(call), lambda: sys.exit(1))
+        session.start(Task(call), lambda: done.append(1))
+        session.join(call)
+    assert (reported, done) == ([SystemExit], [1])
