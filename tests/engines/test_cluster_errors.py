@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 
 from incremental import BlockError, Incremental
+from incremental._engines.cluster import tasks
 from tests.conftest import in_blocks, loop, same_state
 from tests.engines.on_clusters import Traced, classification, numbered
 
@@ -163,3 +164,13 @@ def test_the_error_of_a_fit_within_a_task_arrives_with_its_cause(clean):
         fit.result(timeout=60)
     fit.release()
     assert isinstance(info.value.__cause__, ZeroDivisionError)
+
+
+def test_a_checkpoint_that_cannot_be_made_ends_the_fit(monkeypatch, threads_as_workers):
+    def refuse(learner):
+        raise MemoryError("no room for a copy")
+
+    X, _ = numbered(3)
+    monkeypatch.setattr(tasks, "checkpoint", refuse)
+    with threads_as_workers.as_current(), pytest.raises(BlockError, match="^Block 0 .*no room"):
+        Incremental(Traced()).fit(X)

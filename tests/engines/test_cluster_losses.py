@@ -154,12 +154,12 @@ def test_an_adaptive_cluster_may_grow_and_shrink_while_it_learns(log):
 
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
+            n_workers=0, threads_per_worker=1, processes=False, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
         client.register_plugin(Sizes(log))
-        cluster.adapt(minimum=1, maximum=3, interval="50ms", wait_count=2, target_duration="100ms")
+        cluster.adapt(minimum=0, maximum=3, interval="50ms", wait_count=2, target_duration="100ms")
         X = X.map_blocks(when_there_are_more, log, meta=np.empty((0, 3)))
         model = Incremental(WaitingUntilAlone(log), prefetch=8).fit(X)
         sizes = [int(n) for n, _ in log.lines()]

@@ -105,8 +105,6 @@ class Chain(Feed):
         self._last: Key = f"start-{label}-{self.token}"
         #: What says what the values of a block are: the blocks without their data.
         self._layout = replace(planned.blocks.take([]), graph={}, collections=[])
-        #: Anchors that no interval has yet.
-        self._anchors: list[distributed.Future] = []
         #: What the interval that grows hangs on: its anchor, and the start of the first one.
         self._anchored: list[distributed.Future] = []
         #: How many blocks that interval has.
@@ -185,11 +183,12 @@ class Chain(Feed):
         return is_full and position + 1 == self._under_way[-1].blocks.stop
 
     def _next_anchor(self) -> Key:
-        if not self._anchors:
+        anchors = self.company.anchors
+        if not anchors:
             names = [f"anchor-{uuid.uuid4().hex}" for _ in range(N_ANCHORS)]
             # To all workers, so that no interval is lost with a worker that has nothing else of it.
-            self._anchors += self.sender.scatter(dict.fromkeys(names), broadcast=True)
-        anchor = self._anchors.pop()
+            anchors += self.sender.scatter(dict.fromkeys(names), broadcast=True)
+        anchor = anchors.pop()
         self._anchored.append(anchor)
         return anchor.key
 
@@ -285,10 +284,10 @@ class Chain(Feed):
 
     def close(self) -> None:
         super().close()
-        release([*self._anchors, *self._anchored, *self._fetching.values()])
+        release([*self._anchored, *self._fetching.values()])
         for futures in self._ends.values():
             release(futures)
-        for held in (self._anchors, self._anchored, self._fetching, self._ends):
+        for held in (self._anchored, self._fetching, self._ends):
             held.clear()
         self._fetcher.shutdown(wait=False, cancel_futures=True)
 

@@ -49,6 +49,8 @@ class Alone:
 
     def __init__(self, check: Callable[[], None] = _nothing):
         self.check = check
+        #: Anchors that no chain has yet; changed with the lock of `join` held.
+        self.anchors: list[distributed.Future] = []
 
     def join(self, wake: Callable[[], None]) -> AbstractContextManager:
         """Take part; `wake` is called when there is room again.  Returns a lock to submit with."""
@@ -74,6 +76,8 @@ class Alone:
 
     def leave(self) -> None:
         """Let the others go on without the caller."""
+        release(self.anchors)
+        self.anchors.clear()
 
 
 class Convoy:
@@ -93,10 +97,12 @@ class Convoy:
         self._n_missing = Counter(name for member in members for name in member.missing)
         #: The values that are held.
         self._held: dict[Key, distributed.Future] = {}
+        #: Anchors that no chain has yet: to send some costs as much as a task for each worker.
+        self.anchors: list[distributed.Future] = []
         #: The first visit that somebody has not done.
         self.front: float = 0
         for member in members:
-            member.convoy = self
+            member.convoy, member.anchors = self, self.anchors
 
     def is_held(self, name: Key) -> bool:
         return name in self._held
@@ -123,6 +129,9 @@ class Convoy:
         if member in self._members:
             self._members.remove(member)
             self.advance()
+        if not self._members:
+            release(self.anchors)
+            self.anchors.clear()
 
 
 class Member(Alone):

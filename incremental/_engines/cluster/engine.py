@@ -69,11 +69,13 @@ class ClusterEngine(Engine):
 
     @property
     def workers(self) -> int:
-        check_open(self.client)
-        return sum(self.client.nthreads().values())
+        return sum(worker["nthreads"] for worker in self._workers())
 
     def budget(self, prefetch: Prefetch) -> Budget:
-        return make_budget(prefetch, self.workers, self._memory)
+        workers = self._workers()  # asked once: each question costs as much as a task
+        # None if they have no limit.
+        memory = sum(worker["memory_limit"] or 0 for worker in workers) or None
+        return make_budget(prefetch, sum(w["nthreads"] for w in workers), lambda: memory)
 
     def prepare(self, blocks: Blocks) -> Blocks:
         # Each task costs the scheduler much more than it costs to fuse.
@@ -106,10 +108,10 @@ class ClusterEngine(Engine):
         ):
             yield found
 
-    def _memory(self) -> int | None:
-        """Return the memory of all workers; None if they have no limit."""
-        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
-        return sum(worker["memory_limit"] or 0 for worker in workers) or None
+    def _workers(self) -> list[dict[str, Any]]:
+        """Return what the scheduler knows of each worker."""
+        check_open(self.client)
+        return list(self.client.scheduler_info(n_workers=-1)["workers"].values())
 
 
 @contextmanager

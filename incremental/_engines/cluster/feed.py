@@ -116,8 +116,6 @@ class Feed:
     def _open(self) -> None:
         """Find out what several windows share."""
         check_open(self.client)
-        if not self.client.nthreads():  # a cluster grows for tasks, not for data
-            self.client.submit(int, pure=False).result()
         uses = Counter(
             key
             for window in self._waiting

@@ -94,6 +94,8 @@ class Sender:
 
     def scatter(self, values: dict[Key, Any], **options: Any) -> list[distributed.Future]:
         """Send values to the workers."""
+        if not self._client.nthreads():  # a cluster grows for tasks, not for data
+            self._client.submit(int, pure=False).result()
         try:
             return list(self._client.scatter(values, **options).values())
         except (OSError, ValueError, KeyError) as error:  # a worker goes, or has gone

@@ -2,7 +2,7 @@
 
 from dask.task_spec import Task, TaskRef
 
-from incremental._engines.scan.convoys import share
+from incremental._engines.scan.convoys import agreeing, share
 from incremental._engines.scan.merging import Group
 
 
@@ -17,3 +17,8 @@ def test_what_one_group_finds_again_is_held_by_whoever_is_the_first_to_submit_it
     }
     (found,) = share([Group(graph, [("a0",)]), Group(graph, [("a1",)])], [1, 1])
     assert found[0].held == found[1].held == {"x0", "x1", "mean"}
+
+
+def test_groups_whose_orders_disagree_do_not_travel_together():
+    there = [frozenset({0}), frozenset({1})]
+    assert list(agreeing([there, there[::-1]])) == [{0: [0, 1]}, {1: [0, 1]}]

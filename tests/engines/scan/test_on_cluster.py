@@ -266,6 +266,22 @@ def test_nested_searches_meet(source, threads_as_workers):
         np.testing.assert_array_equal(found, use(source.X, source.y_memory))
 
 
+def weights(model):
+    return model.coef_.tolist()
+
+
+def test_a_task_may_fit_while_it_adds_tasks_of_its_own(source, threads_as_workers):
+    def use(X, y):
+        models = (sgd().fit(X - X.mean(0), y) for _ in range(2))
+        return joblib.Parallel()(joblib.delayed(weights)(model) for model in models)
+
+    with threads_as_workers.as_current(), joblib.parallel_config("incremental"):
+        uses = (joblib.delayed(use)(source.X, source.y_memory) for _ in range(2))
+        found = joblib.Parallel()(uses)
+    with dask.config.set(scheduler="synchronous"):
+        assert found == [use(source.X, source.y_memory)] * 2
+
+
 def test_a_session_within_a_task_leaves_its_thread_to_others(source, clean):
     def use(X, y):
         with joblib.parallel_config("incremental"):
