@@ -23,7 +23,11 @@ from distributed import Client, SubprocessCluster
 
 os.environ.setdefault("DASK_DISTRIBUTED__LOGGING__DISTRIBUTED", "critical")
 cluster = SubprocessCluster(
-    n_workers=2, threads_per_worker=1, scheduler_kwargs={"dashboard": False}
+    n_workers=2,
+    threads_per_worker=1,
+    scheduler_kwargs={"dashboard": False},
+    # A worker imports what it needs before it gets a task, also one that starts again.
+    worker_kwargs={"preload": ["incremental", "sklearn.linear_model"]},
 )
 client = Client(cluster)
 client.wait_for_workers(2)
@@ -75,7 +79,6 @@ class Notes:
             self.killed = self.times[-1]
 
 
-client.run(lambda: (Incremental, SGDClassifier))  # workers import both before the clock runs
 calm, loss = Notes(), Notes(after=15)
 models = [
     Incremental(SGDClassifier(random_state=0), classes=[0, 1]).set_callbacks(note).fit(X, y)
