@@ -62,7 +62,7 @@ def check_dimensions(estimator: Any, X: Any) -> None:
 
 
 def check_target(estimator: Any, y: Any) -> None:
-    """Refuse a y of several columns where what predicts takes a single one.
+    """Refuse a y of several columns where a classifier takes a single one.
 
     Raises
     ------
@@ -75,14 +75,13 @@ def check_target(estimator: Any, y: Any) -> None:
     if np.isnan(n_columns) or n_columns < 2 or not is_of_scikit_learn(last):
         return
     tags = get_tags(last)
-    of_classes, of_numbers = tags.classifier_tags, tags.regressor_tags
-    if tags.target_tags.multi_output or (of_classes is not None and of_classes.multi_label):
+    # Of regressors this is not known: the tags of MLPRegressor deny that it takes several.
+    if tags.classifier_tags is None or tags.classifier_tags.multi_label:
         return
-    if of_classes is not None or of_numbers is not None:
-        kind = "Regressor" if of_classes is None else "Classifier"
+    if not tags.target_tags.multi_output:
         raise ValueError(
             f"y should be a 1d array for {type(last).__name__}, got {n_columns} columns instead. "
-            f"Give one of them, or learn each with MultiOutput{kind}."
+            "Give one of them, or learn each with MultiOutputClassifier."
         )
 
 

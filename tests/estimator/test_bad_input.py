@@ -13,7 +13,7 @@ import pytest
 import sklearn
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LinearRegression, SGDClassifier, SGDRegressor
+from sklearn.linear_model import LinearRegression, SGDClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
@@ -254,9 +254,7 @@ def test_labels_of_each_output_are_checked(source):
     assert not source.reads
 
 
-@pytest.mark.parametrize(
-    "estimator", [sgd(), SGDRegressor(), make_pipeline(StandardScaler(), GaussianNB())]
-)
+@pytest.mark.parametrize("estimator", [sgd(), make_pipeline(StandardScaler(), GaussianNB())])
 def test_several_columns_of_y_are_refused_where_one_is_taken(estimator, source):
     y = (source.X[:, :2] > 0.5).astype(int)
     message = "y should be a 1d array for (SGD|Gauss).*, got 2 columns instead"
