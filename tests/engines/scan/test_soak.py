@@ -171,6 +171,9 @@ class Case:
 def outcome(call):
     """Return what a call gives, or the type of its error."""
     with warnings.catch_warnings():
+        # Filters are those of all threads: while one of them moves "ignore" to the front, as many
+        # functions of libraries do, another one sees what is below, which pytest makes errors.
+        warnings.resetwarnings()
         warnings.simplefilter("ignore")
         try:
             return plain(call())
