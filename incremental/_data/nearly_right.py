@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dask.array as da
@@ -18,7 +18,7 @@ from dask.delayed import Delayed
 
 from incremental._data.frames import is_frame, with_nan
 from incremental._data.rows import Rows
-from incremental._data.values import missing_as_nan
+from incremental._data.values import describe_form, form_of, missing_as_nan
 from incremental.exceptions import shorten
 
 WANTED = "a dask array, dataframe or bag, a list of Delayed blocks, or data in memory"
@@ -138,12 +138,12 @@ def _list_of_blocks(data: Any, name: str) -> Any:
     first = data[0]
     if _is_block(first):
         if all(isinstance(block, da.Array) and block.ndim for block in data):
-            _check_same([block.shape[1:] for block in data], name)
+            _check_same(data, name)
             return da.concatenate(data)
         if all(map(is_frame, data)):
             import dask.dataframe as dd
 
-            _check_same([sorted(getattr(block, "columns", ()), key=str) for block in data], name)
+            _check_same(data, name)
             return dd.concat(list(data))
         if all(isinstance(block, Bag) for block in data):
             return concatenate_bags(data)
@@ -165,14 +165,17 @@ def _list_of_blocks(data: Any, name: str) -> Any:
     return data
 
 
-def _check_same(columns: list[Any], name: str) -> None:
+def _check_same(collections: Sequence[Any], name: str) -> None:
     """Refuse collections of other columns: put together, frames would have missing values."""
-    for i, others in enumerate(columns):
-        if repr(others) != repr(columns[0]):  # an unknown number is NaN
+    forms = [form_of(collection) for collection in collections]
+    # dask puts columns in the order of the first frame.  An unknown number of columns is NaN.
+    compared = [repr((kind, sorted(columns, key=str))) for kind, columns in forms]
+    for i, other in enumerate(compared):
+        if other != compared[0]:
             raise ValueError(
                 f"The collections in the list {name} must have the same columns. Got "
-                f"{shorten(columns[0])} in the first one and {shorten(others)} in that at position "
-                f"{i} instead; select the columns that all of them have."
+                f"{describe_form(*forms[0])} in the first one and {describe_form(*forms[i])} in "
+                f"that at position {i} instead; select the columns that all of them have."
             )
 
 

@@ -211,8 +211,21 @@ def form_of(values: Any) -> tuple[str, Any]:
     return ("a dataframe", list(values.columns)) if hasattr(values, "iloc") else ("an array", shape)
 
 
+def describe_form(kind: str, columns: Any) -> str:
+    """Say what `form_of` has found.
+
+    Examples
+    --------
+    >>> describe_form(*form_of(np.ones((5, 2)))), describe_form(*form_of([1, 2]))
+    ('an array of shape (n_rows, 2)', 'rows of shape (n_rows)')
+    """
+    if isinstance(columns, list):
+        return f"{kind} with the columns {shorten(columns)}"
+    return f"{kind} of shape (n_rows{''.join(f', {n}' for n in columns)})"
+
+
 def rows_like(values: Any) -> Any:
-    """Return one or two made-up rows like those of an array or a frame without rows; else None.
+    """Return a made-up row like those of an array or a frame without rows; else None.
 
     Examples
     --------

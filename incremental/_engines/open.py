@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,10 +12,10 @@ from joblib import register_parallel_backend
 
 from incremental._engines.base import Engine
 from incremental._engines.local.engine import LocalEngine
-from incremental._engines.local.schedulers import client_of, open_scheduler, scheduler_of
+from incremental._engines.local.schedulers import client_of, open_scheduler
 from incremental._engines.scan.backend import IncrementalBackend
 from incremental._engines.scan.engine import ScanEngine
-from incremental._engines.scan.joining import Joined
+from incremental._engines.scan.joining import scheduler_around
 from incremental._engines.scan.tasks import current_task
 
 register_parallel_backend("incremental", IncrementalBackend)
@@ -31,7 +31,7 @@ def open_engine(collections: list[Any]) -> Iterator[Engine]:
 
     No thread or process that the engine starts outlives the context.
     """
-    get = _scheduler_around(collections) if collections else dask.get
+    get = scheduler_around(collections) if collections else dask.get
     client = client_of(get)
     task = current_task()
     if collections and client is None and task is not None and not task.is_alone:
@@ -52,17 +52,11 @@ def open_engine(collections: list[Any]) -> Iterator[Engine]:
         yield LocalEngine(scheduler)
 
 
-def _scheduler_around(collections: list[Any]) -> Callable:
-    """Return the ``get`` that dask would compute `collections` with, were nothing joined."""
-    get = scheduler_of(collections)
-    return get.outer(collections) if isinstance(get, Joined) else get
-
-
 def name_scheduler(collections: list[Any]) -> str:
     """Name the scheduler that dask would compute `collections` with, or its cluster."""
     if not collections:
         return "none, the data are in memory"
-    get = _scheduler_around(collections)
+    get = scheduler_around(collections)
     client = client_of(get)
     if client is not None:
         return f"distributed ({client.scheduler.address})"

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from incremental._data.values import form_of, row_count
+from incremental._data.values import describe_form, form_of, row_count
 from incremental._learning.labels import is_missing
-from incremental.exceptions import BlockError, shorten
+from incremental.exceptions import BlockError
 
 
 def not_finite(values: Any) -> np.ndarray:
@@ -105,7 +105,7 @@ def check_block(number: int, block: dict[str, Any], promise: Any = None) -> int:
 
 
 def check_alike(number: int, block: dict[str, Any], before: dict[str, Any]) -> None:
-    """Refuse a block that cannot be put together with one that waits for more rows.
+    """Refuse a block that cannot be put together with one that waits for more rows, if one does.
 
     Raises
     ------
@@ -118,21 +118,15 @@ def check_alike(number: int, block: dict[str, Any], before: dict[str, Any]) -> N
     Traceback (most recent call last):
     incremental.exceptions.BlockError: Block 1 of X must have the form of the one ...
     """
-    for name, value in block.items() if before else ():
-        found, expected = form_of(value), form_of(before[name])
+    for name, other in before.items():
+        found, expected = form_of(block[name]), form_of(other)
         if found != expected:
             raise BlockError(
                 f"Block {number} of {name} must have the form of the one before it, with which "
-                f"batch_size puts it together: {_named(*expected)}. Got {_named(*found)} instead; "
-                "give all blocks the same form.",
+                f"batch_size puts it together: {describe_form(*expected)}. Got "
+                f"{describe_form(*found)} instead; give all blocks the same form.",
                 number,
             )
-
-
-def _named(kind: str, columns: Any) -> str:
-    if isinstance(columns, list):
-        return f"{kind} with the columns {shorten(columns)}"
-    return f"{kind} of shape (n_rows{''.join(f', {n}' for n in columns)})"
 
 
 def _length(number: int, name: str, value: Any) -> int:

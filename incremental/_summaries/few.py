@@ -68,7 +68,7 @@ def in_form(like: Any, values: np.ndarray) -> Any:
 
 
 def sparse_frame(X: Any, columns: Any) -> Any:
-    """Return a dataframe of a sparse matrix, whose columns scikit-learn makes one of again.
+    """Return a dataframe whose columns are those of a sparse matrix, and sparse.
 
     Examples
     --------

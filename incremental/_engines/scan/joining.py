@@ -120,6 +120,12 @@ _n_sessions = 0
 _changed = ExitStack()
 
 
+def scheduler_around(collections: list[Any]) -> Callable:
+    """Return the ``get`` that dask would compute `collections` with, were nothing joined."""
+    get = scheduler_of(collections)
+    return get.outer(collections) if isinstance(get, Joined) else get
+
+
 @contextmanager
 def joined() -> Iterator[Computed]:
     """Let the tasks of a session compute together.
@@ -130,9 +136,7 @@ def joined() -> Iterator[Computed]:
     one changes it, and the last one gives it back.
     """
     global _n_sessions
-    get: Callable[..., Any] | None = scheduler_of([])
-    if isinstance(get, Joined):
-        get = get.outer([])
+    get = scheduler_around([])
     n = 0
     try:  # Ctrl-C may come anywhere
         with _changing:
