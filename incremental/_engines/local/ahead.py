@@ -88,10 +88,12 @@ class Ahead:
         self.running: deque[tuple[Window, Future | Callable[[], dict[Key, Any]]]] = deque()
         #: How many blocks of these are not handed over yet.
         self.n_blocks = 0
-        #: How many windows with blocks were started, and how many the consumer has taken.
-        self._n_started = self._n_taken = 0
-        #: Where those that the pool computes wait until they fit into memory.
+        #: Where windows with blocks that the pool computes wait until they fit into memory.
         self._room = Room(budget)
+        #: How many of these were started, and how many the consumer has taken.
+        self._n_started = self._n_taken = 0
+        #: Whether the window that the consumer has taken is one of these.
+        self._is_in_room = False
         #: Bytes of the first block that has any, if that was not known before: for an error.
         self.size = 0
         #: Set when the consumer has gone.
@@ -109,7 +111,7 @@ class Ahead:
 
     def fill(self, waiting: deque[Window], blocks: Blocks) -> None:
         """Start windows for as long as there is room."""
-        while waiting and self._has_room(len(self._next_with_blocks(waiting).blocks)):
+        while waiting and self._has_room(waiting):
             window = waiting.popleft()
             job = self._job(window)
             in_pool = not (self._in_foreground or window.is_computed)
@@ -122,22 +124,22 @@ class Ahead:
                 known = sum(blocks.n_bytes(position) for position in window.blocks)
                 self._room.expect(self._n_started, known)
                 source = self.scheduler.submit(self._when_it_fits, job, self._n_started)
+                self._n_started += 1
             self.running.append((window, source))
             self.n_blocks += len(window.blocks)
-            self._n_started += 1
 
     @property
     def _in_foreground(self) -> bool:
         return self.budget.n_blocks == 0 or not (self._debt.is_left or self._always_pool)
 
-    @staticmethod
-    def _next_with_blocks(waiting: deque[Window]) -> Window:
-        return next((window for window in waiting if window.blocks), waiting[0])
-
-    def _has_room(self, size: int) -> bool:
+    def _has_room(self, waiting: deque[Window]) -> bool:
+        """Say whether the next window may be started; one without blocks, if that after it may."""
+        if not self.running:
+            return self.n_blocks == 0 or not self._in_foreground
         if self._in_foreground:
-            return self.n_blocks == 0 and not self.running
-        return self.n_blocks + size <= self.budget.n_blocks or not self.running
+            return False
+        size = next((len(window.blocks) for window in waiting if window.blocks), 0)
+        return self.n_blocks + size <= self.budget.n_blocks
 
     def _job(self, window: Window) -> Callable[[], dict[Key, Any]]:
         """Return what computes a window; values that no other window needs are let go with it."""
@@ -179,14 +181,16 @@ class Ahead:
         except Exception as error:
             self.fail(blocks, window.blocks, error)
         self.running.popleft()
-        self._room.take(self._n_taken)
-        self._n_taken += 1
+        self._is_in_room = isinstance(source, Future)
+        if self._is_in_room:
+            self._room.take(self._n_taken)
+            self._n_taken += 1
         return window, result
 
     def hand_over(self, window: Window, position: int) -> None:
         """Take note that the consumer gets a block of the window that it has taken."""
         self.n_blocks -= 1
-        if position == window.blocks[-1]:
+        if self._is_in_room and position == window.blocks[-1]:
             self._room.leave(self._n_taken - 1)
 
     def fail(self, blocks: Blocks, positions: Sequence[int], error: BaseException) -> NoReturn:
