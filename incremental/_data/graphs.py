@@ -39,11 +39,31 @@ def culled(graph: HighLevelGraph, keys: list[Key]) -> dict[Key, Any]:
     for name in reversed(toposort(graph.layers, dependencies=graph.dependencies)):
         layer = graph.layers[name]
         # A layer that is asked for as many keys as it has comes back whole, whichever they are.
-        if needed := wanted.intersection(layer.get_output_keys()):
+        needed = wanted.intersection(layer.get_output_keys())
+        if needed and isinstance(layer, MaterializedLayer) and not is_old:
+            _follow(layer, needed, found, wanted)  # dask's own makes a set for each task
+        elif needed:
             tasks, below = layer.cull(needed, all_keys)
             found.update(tasks)
             wanted.update(*below.values())
     return found
+
+
+def _follow(
+    layer: Mapping[Key, GraphNode], needed: set[Key], found: dict[Key, Any], wanted: set[Key]
+) -> None:
+    """Add what `needed` needs of a layer to `found`, and what that needs of others to `wanted`."""
+    stack = list(needed)
+    while stack:
+        key = stack.pop()
+        if key in found:
+            continue
+        found[key] = layer[key]
+        for below in layer[key].dependencies:
+            if below in layer:
+                stack.append(below)
+            else:
+                wanted.add(below)
 
 
 def with_merged_slices(graph: dict[Key, GraphNode], keys: list[Key]) -> dict[Key, GraphNode]:
