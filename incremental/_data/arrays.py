@@ -29,14 +29,14 @@ class Array(Container):
 
     @cached_property
     def lengths(self) -> list[int | None]:
-        return [None if np.isnan(n) else int(n) for n in self.data.chunks[0]]
+        return [None if n != n else int(n) for n in self.data.chunks[0]]  # NaN is not itself
 
     @property
     def chunks(self) -> tuple[float, ...]:
         return self.data.chunks[0]  # the same object: dask remembers what it has made of it
 
-    @property
-    def keys(self) -> list[Key]:
+    @cached_property
+    def keys(self) -> list[Key]:  # type: ignore[override]
         rest = (0,) * (self.data.ndim - 1)
         return [(self.data.name, i, *rest) for i in range(self.n_blocks)]
 

@@ -6,6 +6,7 @@ import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from dask.highlevelgraph import HighLevelGraph
@@ -46,11 +47,14 @@ class Blocks:
 
     def n_bytes(self, position: int) -> int:
         """Return the bytes of a block of X, 0 if they are not known before it is computed."""
-        n_rows = self.lengths[position]
-        if self.promise is None or n_rows is None:
+        return (self.lengths[position] or 0) * self._n_bytes_of_row
+
+    @cached_property
+    def _n_bytes_of_row(self) -> int:
+        if self.promise is None:
             return 0
         shape, dtype = self.promise
-        return int(n_rows) * math.prod(shape) * dtype.itemsize
+        return int(math.prod(shape)) * dtype.itemsize
 
     @property
     def largest(self) -> int:

@@ -151,14 +151,16 @@ def _follow(
                 last_use[key] = i
                 continue
             reads = True
-        todo = [d for d in task.dependencies if owner.get(d) != i and d not in borrowed]
-        todo = [d for d in todo if d in graph]
-        if todo:
-            stack += [key, *todo]
-            continue
+        below: list[bool] = []
+        if task.dependencies:
+            todo = [d for d in task.dependencies if owner.get(d) != i and d not in borrowed]
+            todo = [d for d in todo if d in graph]
+            if todo:
+                stack += [key, *todo]
+                continue
+            below = [is_source[d] for d in task.dependencies if d in is_source]
         owner[key] = last_use[key] = i
         own.append(key)
-        below = [is_source[d] for d in task.dependencies if d in is_source]
         is_source[key] = len(below) <= 1 and all(below) and is_repeatable(task)
         reads = reads or not below
     return own, borrowed, reads

@@ -144,7 +144,7 @@ class Ahead:
     def _job(self, window: Window) -> Callable[[], dict[Key, Any]]:
         """Return what computes a window; values that no other window needs are let go with it."""
         inputs = {key: self._carried[lender] for key, lender in window.inputs.items()}
-        for lender in set(window.inputs.values()):
+        for lender in set(window.inputs.values()) if inputs else ():
             self._users[lender] -= 1
             if not self._users[lender]:
                 del self._carried[lender], self._users[lender]
