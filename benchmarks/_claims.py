@@ -109,11 +109,12 @@ def _status(field: str) -> int:
     raise OSError(f"/proc/self/status must have the field {field}; these benchmarks need Linux.")
 
 
-def in_fresh_process(module: str, *arguments: object) -> Any:
+def in_fresh_process(module: str, *arguments: object, **environment: str) -> Any:
     """Run ``python -m module arguments`` and return what it prints last, read as JSON."""
     found = subprocess.run(
         [sys.executable, "-m", module, *map(str, arguments)],
         cwd=ROOT,
+        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

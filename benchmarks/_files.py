@@ -6,6 +6,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,19 +107,28 @@ def by_partition(folder: Path, kind: str) -> SGDClassifier:
     return learn(dask.compute(*part) for part in zip(*parts, strict=True))
 
 
-def two_threads(folder: Path, kind: str) -> SGDClassifier:
+def ahead(loads: Iterable[Callable[[], Data]]) -> Iterator[Data]:
     """Load ahead in two threads, one block less than `Incremental` by default."""
+    waiting = deque(loads)
+    running: deque[Future] = deque()
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        while waiting or running:
+            while waiting and len(running) < N_THREADS + 2:
+                running.append(pool.submit(waiting.popleft()))
+            yield running.popleft().result()
 
-    def ahead() -> Iterator[Data]:
-        waiting = deque(loads(folder, kind))
-        running: deque[Future] = deque()
-        with ThreadPoolExecutor(N_THREADS) as pool:
-            while waiting or running:
-                while waiting and len(running) < N_THREADS + 2:
-                    running.append(pool.submit(waiting.popleft()))
-                yield running.popleft().result()
 
-    return learn(ahead())
+def two_threads(folder: Path, kind: str) -> SGDClassifier:
+    return learn(ahead(loads(folder, kind)))
+
+
+def two_threads_of_dask(folder: Path, kind: str) -> SGDClassifier:
+    """Compute dask's blocks ahead in two threads: what its readers take, and no more than that."""
+    X, y = lazy(folder, kind)
+    parts = (X.blocks, y.blocks) if kind == "Zarr" else (X.partitions, y.partitions)
+    return learn(
+        ahead(partial(dask.compute, *part, scheduler="sync") for part in zip(*parts, strict=True))
+    )
 
 
 def arrow_batches(folder: Path, kind: str) -> SGDClassifier:
@@ -148,6 +158,7 @@ ALTERNATIVES: dict[str, Callable[[Path, str], SGDClassifier]] = {
     "a loop by file": by_file,
     "dask.compute by partition": by_partition,
     "two threads by hand": two_threads,
+    "two threads by hand, of dask's blocks": two_threads_of_dask,
     "batches of pyarrow": arrow_batches,
     "dask-ml": dask_ml,
 }
