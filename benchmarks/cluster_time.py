@@ -1,7 +1,9 @@
 """Three workers, 60 blocks of 100 ms to load and 100 ms to learn: as long as the fits alone.
 
 No schedule is faster than all fits one after the other, or all loads divided by the threads.  The
-load before the first fit is 2 % of that; the rest is the scheduler, between two steps.
+load before the first fit is 2 % of that.  dask's scheduler takes 4 % between two steps where it has
+nothing else to do (a chain of tasks that sleep, without loads); with these loads in one graph, that
+chain takes 27 % longer than its steps.
 """
 
 from __future__ import annotations

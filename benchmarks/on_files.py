@@ -15,7 +15,8 @@ the threads of one process have in common:
 - Loading and learning side by side take 6 % longer than the longer of the two alone where each has
   a process, and 25 to 40 % where they share one, by hand as well (Parquet, one thread that loads).
   By ``perf``, 22 % of all processor time are new pages that the kernel clears (Parquet; 12 % of
-  Zarr, 4 % of CSV): allocators give back what is freed, and page faults keep others waiting.
+  Zarr, 4 % of CSV): allocators give back what is freed, and page faults keep others waiting.  How
+  much that costs depends on the machine and its day: seconds of the same run vary by a third.
 
 What is freed can be kept for the next blocks; rows say what that gains ("freed memory kept": the
 variables of the environment in `KEPT`), and `docs/how_it_works.rst` tells users.

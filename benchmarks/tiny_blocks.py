@@ -1,4 +1,7 @@
-"""Tiny blocks: what `Incremental` costs per block, and that it is the same for 100,000 blocks."""
+"""Tiny blocks: what `Incremental` costs per block, and that it is the same for 100,000 blocks.
+
+Of computed blocks, 11 microseconds are two tasks of dask's, over what NumPy takes for the same.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 import scipy.sparse as sp
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
-from dask.task_spec import DataNode, GraphNode
+from dask.task_spec import DataNode, GraphNode, Task
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -397,9 +397,11 @@ def test_layers_that_are_written_out_are_put_into_one():
     assert np.array_equal(np.concatenate([block for (block,) in found]), X.compute())
 
 
-def test_layers_are_culled_to_what_dask_leaves_of_them():
-    old = HighLevelGraph.from_collections("old", {("old", i): (operator.neg, i) for i in range(9)})
-    blocks = [da.from_delayed(Delayed(("old", i), old, layer="old"), (), int) for i in range(9)]
+@pytest.mark.parametrize("task", [lambda key, *args: args, Task], ids=["tuples", "tasks"])
+def test_layers_are_culled_to_what_dask_leaves_of_them(task):
+    plain = {("plain", i): task(("plain", i), operator.neg, i) for i in range(9)}
+    layer = HighLevelGraph.from_collections("plain", plain)
+    blocks = [da.from_delayed(Delayed(key, layer, layer="plain"), (), int) for key in plain]
     X = da.concatenate([da.full((4, 2), 1) * block for block in blocks]) + 1  # Blockwise at the end
     X = X.rechunk({0: 6})[6:30] - np.arange(2)
     every = [key for (key,) in X.__dask_keys__()]
