@@ -43,20 +43,13 @@ class Interrupt:
         #: Whether it was pressed, and has not been raised yet.
         self.pressed = False
 
-    @contextmanager
-    def deferred(self, wanted: bool = True) -> Iterator[None]:
+    def deferred(self, wanted: bool = True) -> Deferred:
         """Let Ctrl-C wait for the end of this context; `wanted` False changes nothing.
 
         It is raised at the end if the context around this one lets it through, but not in the
         place of an error.
         """
-        before, self.waits = self.waits, self.waits or wanted
-        try:
-            yield
-        finally:
-            self.waits = before
-        if not self.waits:
-            self.check()
+        return Deferred(self, wanted)
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
@@ -80,3 +73,29 @@ class Interrupt:
         if self.pressed:
             self.pressed = False
             raise KeyboardInterrupt
+
+
+class Deferred:
+    """A context in which Ctrl-C waits; there is one for each block, so that it has to cost little.
+
+    Parameters
+    ----------
+    interrupt : Interrupt
+        Remembers Ctrl-C.
+    wanted : bool
+        Whether it waits on account of this context.
+    """
+
+    __slots__ = ("_before", "_interrupt", "_wanted")
+
+    def __init__(self, interrupt: Interrupt, wanted: bool):
+        self._interrupt, self._wanted = interrupt, wanted
+
+    def __enter__(self) -> None:
+        self._before = self._interrupt.waits
+        self._interrupt.waits = self._before or self._wanted
+
+    def __exit__(self, error: type[BaseException] | None, *details: object) -> None:
+        self._interrupt.waits = self._before
+        if error is None and not self._before:
+            self._interrupt.check()

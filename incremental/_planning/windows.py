@@ -79,7 +79,7 @@ def windows(graph: Graph, blocks: Sequence[tuple[Key, ...]], traced: Trace) -> l
     producer: dict[Key, Window] = {}
     for w, (start, stop) in enumerate(pairwise(starts)):
         tasks = {key: graph[key] for own in traced.owned[start:stop] for key in own}
-        outputs = {key for block in blocks[start:stop] for key in block}
+        outputs = set(blocks[start]).union(*blocks[start + 1 : stop])
         for key in [key for key in tasks if key in lent[w]] if w in lent else ():
             result.append(_split_off(key, tasks, outputs, producer))
         inputs = _inputs(tasks, outputs, producer) or nothing
