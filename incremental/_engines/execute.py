@@ -42,7 +42,7 @@ def execute(
     {'b': 2}
     """
     values = dict(inputs)
-    done = {key: inputs[key] for key in outputs if key in inputs}
+    done = {key: inputs[key] for key in outputs if key in inputs} if inputs else {}
     last = {d: key for key, task in tasks.items() for d in task.dependencies}
     for key, task in tasks.items():
         if stop is not None and stop.is_set():

@@ -111,10 +111,11 @@ class Ahead:
 
     def fill(self, waiting: deque[Window], blocks: Blocks) -> None:
         """Start windows for as long as there is room."""
-        while waiting and self._has_room(waiting):
+        in_foreground = self._in_foreground
+        while waiting and self._has_room(waiting, in_foreground):
             window = waiting.popleft()
             job = self._job(window)
-            in_pool = not (self._in_foreground or window.is_computed)
+            in_pool = not (in_foreground or window.is_computed)
             if not window.blocks:
                 self._carried[window] = self.scheduler.submit(job) if in_pool else _now(job)
                 self._users[window] = window.n_users
@@ -132,11 +133,11 @@ class Ahead:
     def _in_foreground(self) -> bool:
         return self.budget.n_blocks == 0 or not (self._debt.is_left or self._always_pool)
 
-    def _has_room(self, waiting: deque[Window]) -> bool:
+    def _has_room(self, waiting: deque[Window], in_foreground: bool) -> bool:
         """Say whether the next window may be started; one without blocks, if that after it may."""
         if not self.running:
-            return self.n_blocks == 0 or not self._in_foreground
-        if self._in_foreground:
+            return self.n_blocks == 0 or not in_foreground
+        if in_foreground:
             return False
         size = next((len(window.blocks) for window in waiting if window.blocks), 0)
         return self.n_blocks + size <= self.budget.n_blocks

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dask.callbacks import Callback
+from dask.typing import Key
 
 from incremental._data.values import Block, n_bytes
 from incremental._engines.budget import Budget
@@ -69,7 +70,9 @@ def _hand_over(planned: Plan, ahead: Ahead) -> Iterator[tuple[int, Block]]:
         window, result = ahead.next(blocks)
         values = dict(result)
         result.clear()  # the future holds it, too
-        last = {key: position for position in window.blocks for key in blocks.keys[position]}
+        last: dict[Key, int] = {}
+        if len(window.blocks) > 1:
+            last = {key: position for position in window.blocks for key in blocks.keys[position]}
         for position in window.blocks:
             keys = blocks.keys[position]
             if FAILURE in values and not all(key in values for key in keys):
@@ -78,7 +81,7 @@ def _hand_over(planned: Plan, ahead: Ahead) -> Iterator[tuple[int, Block]]:
             if not ahead.size and not blocks.n_bytes(position):
                 ahead.size = n_bytes(block)
             for key in keys:  # let go when no later block of the window is the same value
-                if last[key] == position:
+                if last.get(key, position) == position:
                     values.pop(key, None)
             ahead.hand_over(window, position)
             ahead.fill(waiting, blocks)
