@@ -69,8 +69,8 @@ KEPT = {
 #: Ours, what rows call it, and whom it is compared to besides the ideal.
 MINE = {
     OURS: ("{kind}, {size} MB", tuple(_files.ALTERNATIVES)),
-    BY_ARROW: ('the same by filesystem="arrow"', ("two threads by hand",)),
-    BY_KEPT: ("the same, freed memory kept", ("two threads by hand",)),
+    BY_ARROW: ('{kind} by filesystem="arrow"', ("two threads by hand",)),
+    BY_KEPT: ("{kind}, freed memory kept", ("two threads by hand",)),
 }
 
 Found = dict[str, Any]
