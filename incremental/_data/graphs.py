@@ -41,7 +41,7 @@ def culled(graph: HighLevelGraph, keys: list[Key]) -> dict[Key, Any]:
         # A layer that is asked for as many keys as it has comes back whole, whichever they are.
         needed = wanted.intersection(layer.get_output_keys())
         if needed and isinstance(layer, MaterializedLayer) and not is_old:
-            _add_tasks(layer, needed, found, wanted)  # dask's own makes a set for each
+            _add_tasks(layer, needed, found, wanted)  # dask's own makes a set for each task
         elif needed:
             tasks, below = layer.cull(needed, all_keys)
             found.update(tasks)
