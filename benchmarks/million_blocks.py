@@ -1,7 +1,7 @@
 """A million tiny blocks in one fit: seconds, and memory over that of the process before.
 
 The data are dask arrays, and lists of ``Delayed``, each of which has a graph of its own.
-Of those, 200,000 take 730 MB: 310 the list itself, 130 a task for each block of X and as much for
+Of those, 200,000 take 750 MB: 310 the list itself, 130 a task for each block of X and as much for
 y, and the rest their graph while it is made, and then the windows.
 
 Half of the time for arrays is dask's: it orders the tasks that it has fused anew for each block.

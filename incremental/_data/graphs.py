@@ -1,9 +1,9 @@
-"""Graphs of dask's collections, merged and written out."""
+"""Graphs: those of dask's collections, merged and written out, and the parts of them."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dask.array.optimization import GETTERS, optimize
@@ -14,6 +14,9 @@ from dask.task_spec import Alias, GraphNode
 from dask.typing import Key
 
 from incremental._compat import as_task_specification
+
+#: A flat dictionary of dask's task specification.
+Graph = Mapping[Key, GraphNode]
 
 
 def optimised(graph: HighLevelGraph, keys: list[Key]) -> dict[Key, GraphNode]:
@@ -40,8 +43,10 @@ def culled(graph: HighLevelGraph, keys: list[Key]) -> dict[Key, Any]:
         layer = graph.layers[name]
         # A layer that is asked for as many keys as it has comes back whole, whichever they are.
         needed = wanted.intersection(layer.get_output_keys())
-        if needed and isinstance(layer, MaterializedLayer) and not is_old:
-            _add_tasks(layer, needed, found, wanted)  # dask's own makes a set for each task
+        if isinstance(layer, MaterializedLayer) and not is_old:
+            part = cull(layer, needed)  # as the layer's own, which makes a set for each task
+            found.update(part)
+            wanted.update(d for task in part.values() for d in task.dependencies if d not in part)
         elif needed:
             tasks, below = layer.cull(needed, all_keys)
             found.update(tasks)
@@ -49,21 +54,23 @@ def culled(graph: HighLevelGraph, keys: list[Key]) -> dict[Key, Any]:
     return found
 
 
-def _add_tasks(
-    layer: Mapping[Key, GraphNode], needed: set[Key], found: dict[Key, Any], wanted: set[Key]
-) -> None:
-    """Add what `needed` needs of a layer to `found`, and what that needs of others to `wanted`."""
-    stack = list(needed)
+def cull(graph: Graph, keys: Iterable[Key]) -> dict[Key, GraphNode]:
+    """Return the part of `graph` that `keys` need.
+
+    Examples
+    --------
+    >>> from dask.task_spec import DataNode
+    >>> cull({"a": DataNode("a", 1), "b": DataNode("b", 2)}, ["a"])
+    {'a': DataNode(1)}
+    """
+    found: dict[Key, GraphNode] = {}
+    stack = list(keys)
     while stack:
         key = stack.pop()
-        if key in found:
-            continue
-        found[key] = layer[key]
-        for below in layer[key].dependencies:
-            if below in layer:
-                stack.append(below)
-            else:
-                wanted.add(below)
+        if key not in found and key in graph:
+            found[key] = graph[key]
+            stack.extend(graph[key].dependencies)
+    return found
 
 
 def with_merged_slices(graph: dict[Key, GraphNode], keys: list[Key]) -> dict[Key, GraphNode]:

@@ -16,9 +16,9 @@ from dask.task_spec import GraphNode
 from dask.typing import Key
 
 from incremental._data.blocks import Blocks
+from incremental._data.graphs import Graph
 from incremental._data.values import Block
 from incremental._engines.budget import Budget, Prefetch
-from incremental._planning.graph import Graph
 from incremental._planning.plan import Plan, plan
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from dask.task_spec import DataNode, Task
 from dask.typing import Key
 
-from incremental._planning.graph import Graph
+from incremental._data.graphs import Graph
 
 #: The key of the error in the results of a window that failed half-way.
 FAILURE = "incremental-failure"

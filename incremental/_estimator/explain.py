@@ -13,6 +13,7 @@ from dask.utils import format_bytes, key_split
 from sklearn.base import clone
 
 from incremental._data.blocks import Blocks
+from incremental._data.graphs import Graph
 from incremental._data.nearly_right import is_lazy
 from incremental._engines.base import Budget, Engine, Prefetch
 from incremental._engines.open import name_scheduler, open_engine
@@ -24,7 +25,7 @@ from incremental._learning.labels import learner_in
 from incremental._learning.order import in_new_order
 from incremental._pipelines.targets import asks_for_dimensions
 from incremental._pipelines.tree import goes_on
-from incremental._planning.graph import Graph, is_source
+from incremental._planning.graph import is_source
 from incremental._planning.plan import Plan, plan
 from incremental._types import Data
 from incremental.exceptions import shorten

@@ -36,7 +36,7 @@ from dask.task_spec import GraphNode, Task, TaskRef
 from dask.typing import Key
 
 from incremental._compat import is_checkpoint, is_store
-from incremental._planning.graph import Graph
+from incremental._data.graphs import Graph
 
 
 def is_repeatable(task: GraphNode) -> bool:

@@ -1,14 +1,12 @@
-"""Graphs: flat dictionaries of dask's task specification, and the parts of them."""
+"""What is asked of a graph: which of its values come first, and which tasks read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
-from dask.task_spec import DataNode, GraphNode
+from dask.task_spec import DataNode
 from dask.typing import Key
 from toolz import groupby
 
-Graph = Mapping[Key, GraphNode]
+from incremental._data.graphs import Graph
 
 
 def stages(graph: Graph, wanted: set[Key]) -> list[list[Key]]:
@@ -37,25 +35,6 @@ def stages(graph: Graph, wanted: set[Key]) -> list[list[Key]]:
             level[key] = max((level[d] + (d in wanted) for d in below), default=0)
     groups = groupby(level.__getitem__, wanted)
     return [groups[n] for n in sorted(groups)]
-
-
-def cull(graph: Graph, keys: Iterable[Key]) -> dict[Key, GraphNode]:
-    """Return the part of `graph` that `keys` need.
-
-    Examples
-    --------
-    >>> from dask.task_spec import DataNode
-    >>> cull({"a": DataNode("a", 1), "b": DataNode("b", 2)}, ["a"])
-    {'a': DataNode(1)}
-    """
-    found: dict[Key, GraphNode] = {}
-    stack = list(keys)
-    while stack:
-        key = stack.pop()
-        if key not in found and key in graph:
-            found[key] = graph[key]
-            stack.extend(graph[key].dependencies)
-    return found
 
 
 def is_source(graph: Graph, key: Key) -> bool:

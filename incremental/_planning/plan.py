@@ -14,8 +14,9 @@ from dask.utils import disable_gc, key_split
 
 from incremental._compat import is_store
 from incremental._data.blocks import Blocks
+from incremental._data.graphs import Graph, cull
 from incremental._planning.effects import one_after_the_other, shuffles
-from incremental._planning.graph import Graph, cull, stages
+from incremental._planning.graph import stages
 from incremental._planning.trace import Trace, trace
 from incremental._planning.windows import Window, windows
 from incremental.exceptions import BlockError, describe

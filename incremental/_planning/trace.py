@@ -12,8 +12,8 @@ from dask.task_spec import DataNode
 from dask.typing import Key
 
 from incremental._compat import is_checkpoint
+from incremental._data.graphs import Graph
 from incremental._planning.effects import is_repeatable
-from incremental._planning.graph import Graph
 
 #: A value that can be read again is let go if nobody needs it for so many blocks.
 PATIENCE = 8

@@ -11,7 +11,7 @@ from dask.array import PerformanceWarning
 from dask.task_spec import DataNode, GraphNode
 from dask.typing import Key
 
-from incremental._planning.graph import Graph, cull
+from incremental._data.graphs import Graph, cull
 from incremental._planning.trace import PATIENCE, Trace
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incremental._data.blocks import Blocks
+from incremental._data.graphs import cull
 from incremental._engines.execute import execute
-from incremental._planning.graph import cull
 from incremental._planning.plan import Plan, plan
 from incremental._planning.trace import PATIENCE, trace
 from incremental._planning.windows import windows

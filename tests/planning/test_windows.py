@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incremental._data.blocks import make_blocks
+from incremental._data.graphs import cull
 from incremental._engines.execute import execute
 from incremental._engines.open import open_engine
-from incremental._planning.graph import cull, stages
+from incremental._planning.graph import stages
 from incremental._planning.trace import PATIENCE, trace
 from incremental._planning.windows import windows
 from tests.conftest import Source, examples

@@ -15,6 +15,7 @@ from dask.typing import Key
 
 from incremental._compat import fused
 from incremental._data.blocks import Blocks
+from incremental._data.graphs import Graph
 from incremental._data.values import Block
 from incremental._engines.base import Engine, Prefetch, Turn
 from incremental._engines.budget import Budget, make_budget
@@ -22,7 +23,6 @@ from incremental._engines.cluster.convoy import Alone
 from incremental._engines.cluster.losses import check_open
 from incremental._engines.cluster.stream import stream
 from incremental._engines.cluster.training import turns
-from incremental._planning.graph import Graph
 from incremental._planning.plan import Plan
 from incremental.exceptions import BlockError
 

@@ -12,10 +12,10 @@ from dask.highlevelgraph import HighLevelGraph
 from dask.task_spec import DataNode, GraphNode, Task
 from dask.typing import Key
 
+from incremental._data.graphs import cull
 from incremental._data.values import n_bytes
 from incremental._engines.cluster.convoy import Alone
 from incremental._engines.cluster.losses import Lost, release
-from incremental._planning.graph import cull
 
 Graph = dict[Key, GraphNode]
 OnSubmit = Callable[[distributed.Future], Any]

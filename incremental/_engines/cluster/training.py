@@ -13,13 +13,13 @@ from dask.delayed import Delayed
 from dask.task_spec import Alias, Task, TaskRef
 
 from incremental._data.blocks import Blocks
+from incremental._data.graphs import cull
 from incremental._engines.base import Turn
 from incremental._engines.budget import Budget
 from incremental._engines.cluster.attempts import Attempts
 from incremental._engines.cluster.chain import Chain
 from incremental._engines.cluster.convoy import Alone
 from incremental._engines.cluster.progress import Progress
-from incremental._planning.graph import cull
 from incremental._planning.plan import Plan
 
 

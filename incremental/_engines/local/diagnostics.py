@@ -8,7 +8,7 @@ from typing import Any
 from dask.callbacks import Callback
 from dask.typing import Key
 
-from incremental._planning.graph import Graph
+from incremental._data.graphs import Graph
 
 #: Two threads must not both take the active callbacks.
 _SWAPPING = threading.Lock()

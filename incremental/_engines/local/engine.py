@@ -10,12 +10,12 @@ from typing import Any
 from dask.task_spec import GraphNode
 from dask.typing import Key
 
+from incremental._data.graphs import Graph
 from incremental._data.values import Block
 from incremental._engines.base import Engine, Prefetch, Turn
 from incremental._engines.budget import Budget
 from incremental._engines.local.schedulers import Scheduler
 from incremental._engines.local.stream import stream
-from incremental._planning.graph import Graph
 from incremental._planning.plan import Plan
 
 

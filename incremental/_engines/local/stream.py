@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dask.callbacks import Callback
 from dask.typing import Key
 
+from incremental._data.graphs import cull
 from incremental._data.values import Block, n_bytes
 from incremental._engines.budget import Budget
 from incremental._engines.execute import FAILURE
 from incremental._engines.local.ahead import Ahead
 from incremental._engines.local.diagnostics import Watch
 from incremental._engines.local.schedulers import Scheduler
-from incremental._planning.graph import cull
 from incremental._planning.plan import Plan
 
 
@@ -71,7 +71,7 @@ def _hand_over(planned: Plan, ahead: Ahead) -> Iterator[tuple[int, Block]]:
         values = dict(result)
         result.clear()  # the future holds it, too
         last: dict[Key, int] = {}
-        if len(window.blocks) > 1:
+        if len(window.blocks) > 1:  # most have one
             last = {key: position for position in window.blocks for key in blocks.keys[position]}
         for position in window.blocks:
             keys = blocks.keys[position]

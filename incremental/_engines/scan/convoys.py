@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from dask.task_spec import Alias, DataNode
 from dask.typing import Key
 
+from incremental._data.graphs import Graph
 from incremental._engines.scan.merging import Group, Keys
-from incremental._planning.graph import Graph
 
 
 @dataclass

@@ -14,6 +14,7 @@ from dask.typing import Key
 
 from incremental._compat import is_store
 from incremental._data.blocks import Blocks
+from incremental._data.graphs import Graph
 from incremental._data.values import Block
 from incremental._engines.base import Prefetch
 from incremental._engines.budget import Budget
@@ -22,7 +23,6 @@ from incremental._engines.local.schedulers import open_scheduler
 from incremental._engines.local.stream import stream
 from incremental._engines.scan.requests import Get, Stream, Values
 from incremental._engines.scan.tasks import Task
-from incremental._planning.graph import Graph
 from incremental._planning.plan import Plan
 
 

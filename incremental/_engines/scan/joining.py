@@ -15,11 +15,11 @@ from dask.core import flatten
 from dask.typing import Key
 
 from incremental._compat import as_task_specification
+from incremental._data.graphs import cull
 from incremental._data.values import n_bytes
 from incremental._engines.local.schedulers import client_of, open_scheduler, scheduler_of
 from incremental._engines.scan.requests import Values
 from incremental._engines.scan.tasks import Task, current_task
-from incremental._planning.graph import cull
 
 #: How many bytes of computed values of scikit-learn's own are kept: metrics ask for the same ones,
 #: labels and predictions, again and again.

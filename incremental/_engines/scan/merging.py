@@ -15,7 +15,8 @@ from typing import NamedTuple
 from dask.task_spec import DataNode, GraphNode
 from dask.typing import Key
 
-from incremental._planning.graph import Graph, is_source
+from incremental._data.graphs import Graph
+from incremental._planning.graph import is_source
 
 #: The values of a block, by their keys.
 Keys = tuple[Key, ...]

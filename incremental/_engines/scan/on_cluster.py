@@ -15,6 +15,7 @@ import distributed
 from dask.typing import Key
 
 from incremental._data.blocks import Blocks
+from incremental._data.graphs import Graph
 from incremental._engines.cluster.convoy import Alone, Convoy, Member
 from incremental._engines.cluster.engine import ClusterEngine
 from incremental._engines.cluster.sending import kept, renamed
@@ -22,7 +23,6 @@ from incremental._engines.scan.convoys import share
 from incremental._engines.scan.merging import Group, Keys
 from incremental._engines.scan.requests import Get, Question, Values
 from incremental._engines.scan.tasks import Task
-from incremental._planning.graph import Graph
 from incremental._planning.plan import Plan
 
 

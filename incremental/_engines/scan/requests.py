@@ -11,12 +11,12 @@ import numpy as np
 from dask.typing import Key
 from scipy.sparse import issparse
 
+from incremental._data.graphs import Graph
 from incremental._data.values import Block
 from incremental._engines.base import Prefetch
 from incremental._engines.execute import FAILURE, execute
 from incremental._engines.scan.merging import Keys
 from incremental._engines.scan.tasks import Task
-from incremental._planning.graph import Graph
 from incremental._planning.plan import Plan
 from incremental.exceptions import NOT_COMPUTED, BlockError, describe
 

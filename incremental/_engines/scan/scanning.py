@@ -14,13 +14,13 @@ from dask.typing import Key
 from toolz import groupby
 
 from incremental._data.blocks import Blocks
+from incremental._data.graphs import Graph, cull
 from incremental._data.values import Block
 from incremental._engines.budget import widest
 from incremental._engines.local.schedulers import Scheduler, client_of, open_scheduler
 from incremental._engines.local.stream import stream
 from incremental._engines.scan.merging import Entry, Group, Keys, merge
 from incremental._engines.scan.requests import Get, Place, Request, Stream, Turn, Values
-from incremental._planning.graph import Graph, cull
 from incremental._planning.plan import Plan
 from incremental._planning.trace import trace
 from incremental.exceptions import BlockError
